@@ -1,0 +1,127 @@
+import { ApplicationFailure, Context } from '@temporalio/activity';
+import type { Info } from '@temporalio/activity';
+import { ApplicationFailureCategory } from '@temporalio/common';
+import { providerDelayMs } from '../src/core/backoff.ts';
+import type { ProviderFailure, RetryConfig } from '../src/core/contract.ts';
+import type { ModelReply, ModelRequest, Provider } from '../src/provider/provider.ts';
+import { classifyFailure } from './failures.ts';
+
+/** Often, since a heartbeat's answer is the only way by which a cancellation reaches a call. */
+const HEARTBEAT_INTERVAL_MS = 500;
+/** More than the clocks of two workers differ by. */
+const EARLY_TOLERANCE_MS = 1_000;
+
+/** What the calls of one attempt came to before the one that brought an answer. */
+export interface CallLedger {
+  readonly failures: readonly ProviderFailure[];
+  /** Calls whose worker was lost in the middle: made, perhaps paid for, never answered to us. */
+  readonly interrupted: number;
+}
+
+/** What travels from try to try, in the heartbeat's details, because Temporal's history keeps only the last failure. */
+interface Carried {
+  readonly failures: readonly ProviderFailure[];
+  /** Tries that made no call, because the server started them before the backoff had ended. */
+  readonly early: number;
+  /** The end of the backoff, in epoch milliseconds. */
+  readonly dueAt: number;
+}
+
+/**
+ * Calls the model once. A provider failure becomes an `ApplicationFailure` whose type is the failure's, whose
+ * `nextRetryDelay` is `Retry-After` or the backoff, and whose details hold the ledger.
+ *
+ * The budget is counted in the ledger and not by Temporal's attempts, so that a lost worker costs no provider retry.
+ */
+export async function callModel(options: {
+  readonly provider: Provider;
+  readonly request: Omit<ModelRequest, 'requestId'>;
+  readonly attempt: number;
+  readonly retry: RetryConfig;
+}): Promise<{ readonly reply: ModelReply; readonly ledger: CallLedger }> {
+  const { provider, request, attempt, retry } = options;
+  const context = Context.current();
+  const { info } = context;
+  const carried = resume(info);
+  const ledger = ledgerOf(info, carried);
+  refuseEarlyTry({ carried, ledger, context });
+  const requestId = `${info.workflowExecution?.workflowId ?? info.activityId}/${attempt}/${info.attempt}`;
+  const beat = setInterval(() => context.heartbeat(carried), HEARTBEAT_INTERVAL_MS);
+  try {
+    const reply = await provider.call({ ...request, requestId }, context.cancellationSignal);
+    return { reply, ledger };
+  } catch (error) {
+    if (context.cancellationSignal.aborted) throw context.cancellationSignal.reason;
+    throw providerFailure({ error, carried, ledger, attempt, retry, context });
+  } finally {
+    clearInterval(beat);
+  }
+}
+
+function resume({ heartbeatDetails }: Info): Carried {
+  const { failures = [], early = 0, dueAt = 0 } = (heartbeatDetails ?? {}) as Partial<Carried>;
+  return { failures, early, dueAt };
+}
+
+/** Every try before this one failed and was entered, came too early, or was lost, perhaps before its first heartbeat. */
+function ledgerOf({ attempt }: Info, { failures, early }: Carried): CallLedger {
+  return { failures, interrupted: Math.max(0, attempt - 1 - failures.length - early) };
+}
+
+/**
+ * A server that was killed starts what it had begun lately once more, so that everything in a backoff would call the
+ * provider at once (Temporal 1.29: the transfer queue's progress is saved every 30 s, and a retry does not void its tasks).
+ */
+function refuseEarlyTry(options: {
+  readonly carried: Carried;
+  readonly ledger: CallLedger;
+  readonly context: Context;
+}): void {
+  const { carried, ledger, context } = options;
+  const restMs = Math.ceil(carried.dueAt - Date.now());
+  const last = carried.failures.at(-1);
+  if (last === undefined || restMs <= EARLY_TOLERANCE_MS) return;
+  context.heartbeat({ ...carried, early: carried.early + 1 } satisfies Carried);
+  throw ApplicationFailure.create({
+    type: last.type,
+    message: last.message,
+    nextRetryDelay: restMs,
+    details: [ledger],
+    category: ApplicationFailureCategory.BENIGN,
+  });
+}
+
+function providerFailure(options: {
+  readonly error: unknown;
+  readonly carried: Carried;
+  readonly ledger: CallLedger;
+  readonly attempt: number;
+  readonly retry: RetryConfig;
+  readonly context: Context;
+}): unknown {
+  const { error, carried, ledger, attempt, retry, context } = options;
+  const failure = classifyFailure(error, Date.now());
+  if (failure === undefined) return error;
+  const count = ledger.failures.length + 1;
+  const goesOn = failure.retryable && count <= retry.maxProviderRetries;
+  const delayMs = goesOn ? providerDelayMs(retry, count, failure.retryAfterMs, Math.random()) : null;
+  const { type, message, status } = failure;
+  const entry: ProviderFailure = {
+    attempt,
+    type,
+    message,
+    ...(status === undefined ? {} : { status }),
+    delayMs: delayMs === null ? null : Math.round(delayMs),
+  };
+  const next: CallLedger = { ...ledger, failures: [...ledger.failures, entry] };
+  const dueAt = Date.now() + (delayMs ?? 0);
+  context.heartbeat({ ...carried, failures: next.failures, dueAt } satisfies Carried);
+  return ApplicationFailure.create({
+    type,
+    message,
+    nonRetryable: delayMs === null,
+    ...(delayMs === null ? {} : { nextRetryDelay: Math.max(1, Math.round(delayMs)) }),
+    details: [next],
+    category: ApplicationFailureCategory.BENIGN,
+  });
+}

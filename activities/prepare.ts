@@ -1,0 +1,151 @@
+import { z } from 'zod';
+import { DEFAULT_RETRY, MODES, STRATEGIES } from '../src/core/contract.ts';
+import type {
+  Budget,
+  ResolvedMode,
+  RetryConfig,
+  SchemaReference,
+  StrategyName,
+} from '../src/core/contract.ts';
+import { ModeNotPossibleError, resolveMode } from '../src/core/strict-schema.ts';
+import { costUsd } from '../src/core/usage.ts';
+import { invalidInput } from './world.ts';
+import type { World } from './world.ts';
+
+/** What a model call needs to know, whatever it is for. */
+export interface PreparedCall {
+  readonly provider: string;
+  readonly model: string;
+  readonly simulated: boolean;
+  readonly retry: RetryConfig;
+  readonly timeoutMs: number;
+}
+
+/** An extraction's settings, checked and with every default filled in. The text stays in the workflow's input. */
+export interface PreparedExtraction extends PreparedCall {
+  readonly schema: SchemaReference;
+  readonly systemPrompt?: string;
+  readonly strategy: StrategyName;
+  readonly mode: ResolvedMode;
+  readonly stricterModes: readonly ResolvedMode[];
+  readonly coerce: boolean;
+  readonly budget: Budget;
+}
+
+const positive = z.number().int().min(1);
+const delay = z.number().min(0);
+
+/** Temporal takes 2 MB a payload; the document travels with each attempt. */
+const MAX_TEXT_CHARS = 1_000_000;
+
+const retryShape = z.strictObject({
+  maxAttempts: positive.max(100).default(DEFAULT_RETRY.maxAttempts),
+  retryOnValidationError: z.boolean().default(DEFAULT_RETRY.retryOnValidationError),
+  maxProviderRetries: z.number().int().min(0).max(1000).default(DEFAULT_RETRY.maxProviderRetries),
+  baseDelayMs: delay.default(DEFAULT_RETRY.baseDelayMs),
+  maxDelayMs: delay.default(DEFAULT_RETRY.maxDelayMs),
+  exponentialBase: z.number().min(1).default(DEFAULT_RETRY.exponentialBase),
+  jitter: z.boolean().default(DEFAULT_RETRY.jitter),
+  maxRetryAfterMs: delay.default(DEFAULT_RETRY.maxRetryAfterMs),
+});
+
+const extractShape = z.strictObject({
+  document: z.strictObject({ id: z.string().min(1), text: z.string().min(1).max(MAX_TEXT_CHARS) }),
+  schema: z.strictObject({
+    name: z.string().min(1),
+    jsonSchema: z.record(z.string(), z.json()).optional(),
+  }),
+  systemPrompt: z.string().optional(),
+  model: z.string().min(1).optional(),
+  strategy: z.enum(STRATEGIES).default('adaptive'),
+  mode: z.enum(MODES).default('auto'),
+  coerce: z.boolean().default(true),
+  retry: retryShape.prefault({}),
+  budget: z
+    .strictObject({ maxTokens: positive.optional(), maxCostUsd: z.number().positive().optional() })
+    .default({}),
+});
+
+const completeShape = z.strictObject({
+  id: z.string().min(1),
+  messages: z
+    .array(z.strictObject({ role: z.enum(['system', 'user', 'assistant']), content: z.string() }))
+    .min(1),
+  model: z.string().min(1).optional(),
+  retry: retryShape.prefault({}),
+});
+
+/** Checks an `extract` input and fills in its defaults. Refuses what is wrong before any call is made. */
+export async function prepareExtraction(world: World, input: unknown): Promise<PreparedExtraction> {
+  const { schema, systemPrompt, strategy, mode, coerce, budget, model, retry } = parse(extractShape, input);
+  const reference: SchemaReference = {
+    name: schema.name,
+    ...(schema.jsonSchema === undefined ? {} : { jsonSchema: schema.jsonSchema }),
+  };
+  const { jsonSchema } = world.schemas.compile(reference);
+  const call = prepareCall(world, model, retry);
+  if (budget.maxCostUsd !== undefined && !call.simulated && costUsd(call.model, 1, 1) === null) {
+    throw invalidInput(
+      `budget.maxCostUsd: no price is known for '${call.model}'. Use budget.maxTokens instead.`,
+    );
+  }
+  const resolved = possibleMode(() => resolveMode(mode, jsonSchema));
+  return {
+    ...call,
+    schema: reference,
+    ...(systemPrompt === undefined ? {} : { systemPrompt }),
+    strategy,
+    mode: resolved,
+    stricterModes: resolved === 'json_object' ? ['tool'] : resolved === 'json_schema' ? ['tool'] : [],
+    coerce,
+    budget: {
+      ...(budget.maxTokens === undefined ? {} : { maxTokens: budget.maxTokens }),
+      ...(budget.maxCostUsd === undefined ? {} : { maxCostUsd: budget.maxCostUsd }),
+    },
+  };
+}
+
+/** Checks a `complete` input and fills in its defaults. */
+export async function prepareCompletion(world: World, input: unknown): Promise<PreparedCall> {
+  const { model, retry } = parse(completeShape, input);
+  return prepareCall(world, model, retry);
+}
+
+function prepareCall(world: World, named: string | undefined, retry: RetryConfig): PreparedCall {
+  const { providerName = world.defaultProvider, modelName } = splitModel(named);
+  const provider = world.provider(providerName);
+  return {
+    provider: provider.name,
+    model: modelName ?? provider.defaultModel,
+    simulated: provider.simulated,
+    retry,
+    timeoutMs: world.callTimeoutMs,
+  };
+}
+
+/** `provider/model`, or a model of the default provider. A model's own slashes come after the provider's. */
+function splitModel(named: string | undefined): {
+  readonly providerName?: string;
+  readonly modelName?: string;
+} {
+  if (named === undefined) return {};
+  const slash = named.indexOf('/');
+  if (slash < 0) return { modelName: named };
+  return { providerName: named.slice(0, slash), modelName: named.slice(slash + 1) };
+}
+
+function possibleMode<T>(resolve: () => T): T {
+  try {
+    return resolve();
+  } catch (error) {
+    if (error instanceof ModeNotPossibleError) throw invalidInput(`mode: ${error.message}`);
+    throw error;
+  }
+}
+
+function parse<T extends z.ZodType>(shape: T, input: unknown): z.output<T> {
+  const result = shape.safeParse(input);
+  if (result.success) return result.data;
+  const issues = result.error.issues.map(({ path, message }) => `${path.join('.') || '(input)'}: ${message}`);
+  throw invalidInput(`The workflow's input is not as expected: ${issues.join('; ')}`);
+}

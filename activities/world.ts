@@ -1,0 +1,78 @@
+import { ApplicationFailure } from '@temporalio/activity';
+import { z } from 'zod';
+import { compileSchema, InvalidSchemaError } from '../src/core/compile-schema.ts';
+import type { CompiledSchema } from '../src/core/compile-schema.ts';
+import type { SchemaReference } from '../src/core/contract.ts';
+import type { JsonObject } from '../src/core/json.ts';
+import type { Provider } from '../src/provider/provider.ts';
+
+/** Schemas that callers may name: zod schemas, or JSON Schema 2020-12. */
+export type SchemaRegistry = Readonly<Record<string, z.ZodType | JsonObject>>;
+
+/** What activities need of the process they run in. */
+export interface World {
+  /** @throws a non-retryable `invalid_input` failure for one this worker does not have. */
+  provider(name: string): Provider;
+  readonly defaultProvider: string;
+  readonly callTimeoutMs: number;
+  readonly schemas: {
+    /** @throws a non-retryable `invalid_input` failure for an unknown name or a schema that is wrong. */
+    compile(reference: SchemaReference): CompiledSchema;
+  };
+}
+
+/** A caller's mistake: no retry helps. */
+export function invalidInput(message: string): ApplicationFailure {
+  return ApplicationFailure.create({ type: 'invalid_input', message, nonRetryable: true });
+}
+
+/** Puts a worker's providers and schemas together. Registered schemas are compiled at once, so that a wrong one stops the start. */
+export function createWorld(options: {
+  readonly providers: readonly Provider[];
+  readonly schemas: SchemaRegistry;
+  readonly callTimeoutMs: number;
+}): World {
+  const [first] = options.providers;
+  if (first === undefined) throw new Error('A worker needs at least one provider, got none.');
+  const providers = new Map(options.providers.map((provider) => [provider.name, provider]));
+  const registered = new Map(
+    Object.entries(options.schemas).map(([name, schema]) => [name, compileSchema(asJsonSchema(schema))]),
+  );
+  return {
+    defaultProvider: first.name,
+    callTimeoutMs: options.callTimeoutMs,
+    provider(name) {
+      const provider = providers.get(name);
+      if (provider !== undefined) return provider;
+      throw invalidInput(
+        `model: expected a provider of this worker (${[...providers.keys()].join(', ')}), got '${name}'. ` +
+          'Start a worker that has it, or name another model; one whose own name holds a slash is written provider/org/model.',
+      );
+    },
+    schemas: {
+      compile({ name, jsonSchema }) {
+        if (jsonSchema !== undefined) return compileInline(name, jsonSchema);
+        const schema = registered.get(name);
+        if (schema !== undefined) return schema;
+        throw invalidInput(
+          `schema.name: expected one of ${[...registered.keys()].join(', ') || '(none registered)'}, got '${name}'. ` +
+            'Register it with the worker, or send it inline as schema.jsonSchema.',
+        );
+      },
+    },
+  };
+}
+
+function compileInline(name: string, jsonSchema: JsonObject): CompiledSchema {
+  try {
+    return compileSchema(jsonSchema);
+  } catch (error) {
+    if (!(error instanceof InvalidSchemaError)) throw error;
+    throw invalidInput(`schema '${name}' is not valid JSON Schema 2020-12: ${error.message}`);
+  }
+}
+
+/** A zod schema as JSON Schema 2020-12, as the model is to write it (before transforms). */
+export function asJsonSchema(schema: z.ZodType | JsonObject): JsonObject {
+  return schema instanceof z.ZodType ? (z.toJSONSchema(schema, { io: 'input' }) as JsonObject) : schema;
+}

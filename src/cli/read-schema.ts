@@ -1,0 +1,66 @@
+import { readFileSync } from 'node:fs';
+import { basename, extname } from 'node:path';
+import type { z } from 'zod';
+import { InvalidSchemaError, compileSchema } from '../core/compile-schema.ts';
+import type { JsonObject } from '../core/json.ts';
+import { isJsonObject } from '../core/json.ts';
+import { shortenText } from '../core/shorten-json.ts';
+import { codeOf, messageOf } from '../stack/error-facts.ts';
+import { UsageError } from './exit-codes.ts';
+import type { SchemaOption } from '../client/durable-extract.ts';
+
+/** A schema a command line can name: registered, or read from a file. */
+export type NamedSchema = Exclude<SchemaOption, z.ZodType>;
+
+/**
+ * `--schema NAME|FILE`: a file where it looks like one (ends in `.json`, or has a slash), else a registered name, which
+ * only the worker knows.
+ *
+ * @throws {UsageError} where the file cannot be read, is no JSON object, or no valid JSON Schema.
+ */
+export function readSchema(given: string | undefined): NamedSchema {
+  if (!given) {
+    throw new UsageError(
+      'extract: expected --schema NAME|FILE, got none. Name a schema that the worker has registered (such as user), ' +
+        'or give the path of a JSON Schema file (./invoice.json).',
+    );
+  }
+  const looksLikeFile = extname(given) === '.json' || /[/\\]/.test(given);
+  if (!looksLikeFile) return given;
+  const jsonSchema = parseFile(given);
+  try {
+    compileSchema(jsonSchema);
+  } catch (error) {
+    if (!(error instanceof InvalidSchemaError)) throw error;
+    throw new UsageError(
+      `--schema ${given}: expected a valid JSON Schema (2020-12), got: ${error.message}\nCorrect it there; no model was called.`,
+    );
+  }
+  return { name: basename(given, '.json').replace(/\.schema$/, ''), jsonSchema };
+}
+
+function parseFile(path: string): JsonObject {
+  const text = readFile(path);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new UsageError(`--schema ${path}: expected JSON, got: ${messageOf(error)}. Correct it there.`);
+  }
+  if (isJsonObject(value)) return value;
+  throw new UsageError(
+    `--schema ${path}: expected a JSON Schema, which is an object, got ${shortenText(text.trim())}. Correct it there.`,
+  );
+}
+
+function readFile(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    const why = codeOf(error) === 'ENOENT' ? 'no such file' : messageOf(error);
+    throw new UsageError(
+      `--schema: expected a registered name or a JSON Schema file, got '${path}': ${why}. ` +
+        'Correct the path; a registered name has no slash and no .json.',
+    );
+  }
+}

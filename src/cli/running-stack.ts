@@ -1,0 +1,90 @@
+/** What a command needs to run: server, simulated provider where there is no key, worker. Left running for the next command. */
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ensureProcess, fingerprintOf } from '../stack/managed-process.ts';
+import type { Environment, OnProgress } from '../stack/progress.ts';
+import { ensureStack } from '../stack/stack.ts';
+import type { StackState } from '../stack/stack.ts';
+import { SIMULATED_URL_VARIABLE } from '../worker/providers.ts';
+import { codeFingerprint, fileStamp } from './code-fingerprint.ts';
+
+const HERE = new URL('.', import.meta.url);
+const EXTENSION = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
+/** More than a worker gives the calls in flight. */
+const WORKER_GRACE_MS = 35_000;
+
+/** Variables that decide what a worker does: another value means another worker. Their hash alone is kept. */
+const WORKER_VARIABLES = [
+  'OPENAI_API_KEY',
+  'OPENAI_BASE_URL',
+  'DURABLE_EXTRACT_MODEL',
+  'DURABLE_EXTRACT_SCHEMAS',
+  'DURABLE_EXTRACT_CALL_TIMEOUT_MS',
+] as const;
+
+/** Starts what is missing. With `TEMPORAL_ADDRESS` set: starts nothing, and takes the workers that are there. */
+export async function ensureRunning(options: {
+  readonly home: string;
+  readonly env: Environment;
+  readonly onProgress: OnProgress;
+}): Promise<StackState> {
+  const { home, env, onProgress } = options;
+  const stack = await ensureStack(options);
+  if (stack.external) return stack;
+  const common = { home, onProgress };
+  const code = codeFingerprint();
+  const simulated = await ensureProcess({
+    ...common,
+    name: 'simulated-provider',
+    spec: processSpec({ script: 'simulated-provider-process', args: [], env, fingerprint: code }),
+  });
+  const workerEnv = { ...env, [SIMULATED_URL_VARIABLE]: textOf(simulated.record.details['url']) };
+  await ensureProcess({
+    ...common,
+    name: 'worker',
+    spec: {
+      ...processSpec({
+        script: 'main',
+        args: ['worker'],
+        env: { ...workerEnv, DURABLE_EXTRACT_HOME: home },
+        fingerprint: fingerprintOf([
+          code,
+          schemasStamp(env['DURABLE_EXTRACT_SCHEMAS']),
+          stack.address,
+          workerEnv[SIMULATED_URL_VARIABLE] ?? null,
+          ...WORKER_VARIABLES.map((name) => env[name] ?? null),
+        ]),
+      }),
+      stopGraceMs: WORKER_GRACE_MS,
+    },
+  });
+  return stack;
+}
+
+/** Of the module of schemas that a worker loads once. What that module itself imports is not looked at. */
+function schemasStamp(path: string | undefined): string | null {
+  return path ? fileStamp(resolve(path)) : null;
+}
+
+function processSpec(options: {
+  readonly script: string;
+  readonly args: readonly string[];
+  readonly env: Environment;
+  readonly fingerprint: string;
+}) {
+  const script = fileURLToPath(new URL(`${options.script}${EXTENSION}`, HERE));
+  return {
+    command: process.execPath,
+    args: ['--disable-warning=ExperimentalWarning', script, ...options.args],
+    env: options.env,
+    cwd: process.cwd(),
+    fingerprint: options.fingerprint,
+    readiness: { kind: 'announced' },
+  } as const;
+}
+
+/** What a process of ours announced is a string; anything else is a fault of our own. */
+function textOf(value: unknown): string {
+  if (typeof value === 'string') return value;
+  throw new Error(`Expected the simulated provider to announce its url, got ${JSON.stringify(value)}.`);
+}

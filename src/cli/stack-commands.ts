@@ -1,0 +1,73 @@
+import { externalConnection } from '../stack/connection.ts';
+import { stackHome } from '../stack/home.ts';
+import { formatElapsed } from '../stack/progress.ts';
+import type { OnProgress } from '../stack/progress.ts';
+import { stackStatus, stopStack } from '../stack/stack.ts';
+import { defaultProviderName } from '../worker/providers.ts';
+import { EXIT } from './exit-codes.ts';
+import { note, print } from './output.ts';
+import { ensureRunning } from './running-stack.ts';
+
+/** The options of the stack's commands. */
+export interface StackFlags {
+  readonly json?: true;
+}
+
+/** `up`: starts what is not running, and says where it is. */
+export async function upCommand({ json }: StackFlags, onProgress: OnProgress): Promise<number> {
+  const stack = await ensureRunning({ home: home(), env: process.env, onProgress });
+  const { address, namespace, external } = stack;
+  if (stack.external) {
+    note('TEMPORAL_* names a server: nothing is started here. Run a worker with: durable-extract worker');
+  }
+  const uiUrl = stack.external ? null : stack.uiUrl;
+  // Whose worker it is that polls somebody else's server, this command cannot know.
+  const provider = stack.external ? null : defaultProviderName(process.env);
+  if (json) {
+    print({ address, namespace, uiUrl, external, provider, simulated: provider === 'simulated' });
+    return EXIT.done;
+  }
+  const simulated = 'SIMULATED: no model is asked; set OPENAI_API_KEY to ask one';
+  const lines = [
+    `Temporal server  ${address}`,
+    ...(uiUrl === null ? [] : [`Temporal Web UI  ${uiUrl}`]),
+    ...(provider === null ? [] : [`Provider         ${provider === 'simulated' ? simulated : provider}`]),
+  ];
+  process.stdout.write(`${lines.join('\n')}\n`);
+  return EXIT.done;
+}
+
+/** `down`: ends all of it; histories stay. */
+export async function downCommand({ json }: StackFlags, onProgress: OnProgress): Promise<number> {
+  const stopped = await stopStack({ home: home(), onProgress });
+  if (json) print(stopped);
+  else if (stopped.length === 0) process.stdout.write('nothing was running\n');
+  else for (const { name, pid, how } of stopped) process.stdout.write(`${name} (process ${pid}): ${how}\n`);
+  return EXIT.done;
+}
+
+/** `status`: what runs in this home. */
+export async function statusCommand({ json }: StackFlags): Promise<number> {
+  const external = externalConnection(process.env);
+  const status = await stackStatus(home());
+  if (json) {
+    print({ external: external ?? null, ...status });
+    return EXIT.done;
+  }
+  if (external !== undefined) process.stdout.write(`external Temporal server ${external.address}\n`);
+  if (status.processes.length === 0)
+    process.stdout.write('nothing is running; start with: durable-extract up\n');
+  for (const { name, pid, state, uptimeMs, details } of status.processes) {
+    const where = [details['address'], details['uiUrl'], details['url']].filter(
+      (place) => typeof place === 'string',
+    );
+    process.stdout.write(
+      `${name.padEnd(20)} ${state.padEnd(9)} process ${pid}  ${formatElapsed(uptimeMs)}  ${where.join('  ')}\n`,
+    );
+  }
+  return EXIT.done;
+}
+
+function home(): string {
+  return stackHome({ env: process.env });
+}

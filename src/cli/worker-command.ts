@@ -1,0 +1,67 @@
+import { pathToFileURL } from 'node:url';
+import { DefaultLogger, Runtime } from '@temporalio/worker';
+import type { SchemaRegistry } from '../../activities/world.ts';
+import { exampleSchemas } from '../../examples/schemas/index.ts';
+import { startSimulatedProvider } from '../provider/simulated.ts';
+import { resolveTemporalConnection } from '../stack/connection.ts';
+import { stackHome } from '../stack/home.ts';
+import { announceReady } from '../stack/managed-process.ts';
+import type { OnProgress } from '../stack/progress.ts';
+import { ensureStack } from '../stack/stack.ts';
+import { SIMULATED_URL_VARIABLE, providersOf } from '../worker/providers.ts';
+import { runWorkers } from '../worker/run-workers.ts';
+import { EXIT, UsageError } from './exit-codes.ts';
+
+/** `worker`: runs until it is told to end, then lets the calls in flight finish. */
+export async function workerCommand(onProgress: OnProgress): Promise<number> {
+  const home = stackHome({ env: process.env });
+  const stopOnSignal = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stopOnSignal.abort());
+  // The embedded stack starts this command only once its server runs, and holds the home's lock meanwhile.
+  const connection =
+    resolveTemporalConnection({ env: process.env, home }) ??
+    (await ensureStack({ home, env: process.env, onProgress }).then(() =>
+      resolveTemporalConnection({ env: process.env, home }),
+    ));
+  if (connection === undefined) throw new Error(`No Temporal server for ${home}.`);
+
+  Runtime.install({ logger: new DefaultLogger('WARN'), shutdownSignals: [] });
+  const needsSimulated = !process.env['OPENAI_API_KEY'] && !process.env[SIMULATED_URL_VARIABLE];
+  const simulated = needsSimulated ? await startSimulatedProvider({}) : undefined;
+  const env =
+    simulated === undefined ? process.env : { ...process.env, [SIMULATED_URL_VARIABLE]: simulated.url };
+  const workers = await runWorkers({
+    connection: connection.nativeOptions ?? {},
+    namespace: connection.namespace,
+    env,
+    providers: providersOf(env),
+    schemas: await loadSchemas(process.env['DURABLE_EXTRACT_SCHEMAS']),
+    ...callTimeout(process.env['DURABLE_EXTRACT_CALL_TIMEOUT_MS']),
+  });
+  announceReady({ env: process.env, details: { address: connection.address } });
+  process.stderr.write(`worker ready on ${workers.taskQueues.join(', ')} at ${connection.address}\n`);
+  if (stopOnSignal.signal.aborted) void workers.stop();
+  else stopOnSignal.signal.addEventListener('abort', () => void workers.stop());
+  await workers.ended;
+  await simulated?.stop();
+  return EXIT.done;
+}
+
+function callTimeout(given: string | undefined): { readonly callTimeoutMs?: number } {
+  if (!given) return {};
+  if (!/^[1-9]\d*$/.test(given)) {
+    throw new UsageError(`DURABLE_EXTRACT_CALL_TIMEOUT_MS: expected whole milliseconds, got '${given}'.`);
+  }
+  return { callTimeoutMs: Number(given) };
+}
+
+/** `DURABLE_EXTRACT_SCHEMAS`: a module whose default export maps names to schemas. Without it: the examples'. */
+async function loadSchemas(path: string | undefined): Promise<SchemaRegistry> {
+  if (!path) return exampleSchemas;
+  const module: unknown = await import(pathToFileURL(path).href);
+  if (typeof module === 'object' && module !== null && 'default' in module)
+    return module.default as SchemaRegistry;
+  throw new UsageError(
+    `DURABLE_EXTRACT_SCHEMAS: expected a module with a default export of schemas, got '${path}'.`,
+  );
+}

@@ -1,0 +1,259 @@
+/**
+ * The shapes that cross a process boundary: what workflows take and return.
+ * All of it is plain JSON, so that clients in any language can write and read it.
+ * A change here changes the public contract.
+ */
+import type { Json, JsonObject } from './json.ts';
+
+/** The task queue on which workflows run. Model calls run on {@link providerTaskQueue}. */
+export const WORKFLOW_TASK_QUEUE = 'durable-extract';
+
+/** The task queue of one provider's model calls: `llm-<provider>`. */
+export function providerTaskQueue(provider: string): string {
+  return `llm-${provider}`;
+}
+
+/** The workflow id of an extraction: `extract/<id>`. */
+export function extractWorkflowId(id: string): string {
+  return `extract/${id}`;
+}
+
+/** The workflow id of a completion: `complete/<id>`. */
+export function completeWorkflowId(id: string): string {
+  return `complete/${id}`;
+}
+
+/** The text to extract from. `id` names the extraction, and is the key of idempotency. */
+export interface Document {
+  readonly id: string;
+  readonly text: string;
+}
+
+/** A schema by the name it is registered under in the worker, or inline as JSON Schema 2020-12. */
+export interface SchemaReference {
+  readonly name: string;
+  readonly jsonSchema?: JsonObject;
+}
+
+/** How the next attempt follows from the attempts before. */
+export const STRATEGIES = ['basic', 'feedback', 'adaptive'] as const;
+export type StrategyName = (typeof STRATEGIES)[number];
+
+/** How the model is held to JSON. `auto` takes the strictest that schema and provider take. */
+export const MODES = ['auto', 'json_object', 'json_schema', 'tool'] as const;
+export type Mode = (typeof MODES)[number];
+
+/** `prompt` is what `auto` falls back to where a schema's root is not an object: no response format takes those. */
+export type ResolvedMode = Exclude<Mode, 'auto'> | 'prompt';
+
+/**
+ * Every knob of a retry. Provider failures (rate limits, connection errors) and rejected answers
+ * have budgets of their own: worst case `maxAttempts * (1 + maxProviderRetries)` calls.
+ */
+export interface RetryConfig {
+  /** Answers of the model that are judged, at most. Default 3. */
+  readonly maxAttempts: number;
+  /** Whether a rejected answer is asked for again. Default true. */
+  readonly retryOnValidationError: boolean;
+  /** Further calls after a provider failure, for each attempt. Default 8. */
+  readonly maxProviderRetries: number;
+  /** The first backoff delay. Default 1000. */
+  readonly baseDelayMs: number;
+  /** The longest backoff delay. Default 60000. Does not bound `Retry-After`: see `maxRetryAfterMs`. */
+  readonly maxDelayMs: number;
+  /** Factor from one backoff delay to the next. Default 2. */
+  readonly exponentialBase: number;
+  /** Whether a delay is drawn at random from its upper half, so that callers do not return together. Default true. */
+  readonly jitter: boolean;
+  /** The longest `Retry-After` that is honoured; a longer one is clamped to this. Default 3600000 (an hour). */
+  readonly maxRetryAfterMs: number;
+}
+
+/** The documented defaults of {@link RetryConfig}. */
+export const DEFAULT_RETRY: RetryConfig = {
+  maxAttempts: 3,
+  retryOnValidationError: true,
+  maxProviderRetries: 8,
+  baseDelayMs: 1_000,
+  maxDelayMs: 60_000,
+  exponentialBase: 2,
+  jitter: true,
+  maxRetryAfterMs: 3_600_000,
+};
+
+/** What an extraction may spend. Checked before each call, with an estimate of that call. */
+export interface Budget {
+  /** Prompt and completion tokens of all calls together. */
+  readonly maxTokens?: number;
+  /** US dollars of all calls together. Needs a model whose price is known. */
+  readonly maxCostUsd?: number;
+}
+
+/** What the `extract` workflow takes. */
+export interface ExtractInput {
+  readonly document: Document;
+  readonly schema: SchemaReference;
+  /** Replaces the built-in instructions; the schema and the document are still added. */
+  readonly systemPrompt?: string;
+  /** `model` or `provider/model`. Default: the worker's. */
+  readonly model?: string;
+  /** Default `adaptive`. */
+  readonly strategy?: StrategyName;
+  /** Default `auto`. */
+  readonly mode?: Mode;
+  /** Lossless type coercion (`"30"` → 30), reported as a repair. Default true. */
+  readonly coerce?: boolean;
+  readonly retry?: Partial<RetryConfig>;
+  readonly budget?: Budget;
+}
+
+/** One message of a chat, as `complete` takes it. */
+export interface ChatMessage {
+  readonly role: 'system' | 'user' | 'assistant';
+  readonly content: string;
+}
+
+/** What the `complete` workflow takes: messages in, text out, with the same provider retries. */
+export interface CompleteInput {
+  readonly id: string;
+  readonly messages: readonly ChatMessage[];
+  readonly model?: string;
+  readonly retry?: Partial<RetryConfig>;
+}
+
+export const PROBLEM_TYPES = [
+  'json_error',
+  'validation_error',
+  'truncated',
+  'refused',
+  'content_filter',
+  'empty',
+] as const;
+/** What was wrong with an answer, as a whole. */
+export type ProblemType = (typeof PROBLEM_TYPES)[number];
+
+export const PROVIDER_FAILURE_TYPES = [
+  'rate_limit',
+  'quota_exhausted',
+  'connection_error',
+  'server_error',
+  'timeout',
+  'client_error',
+] as const;
+/** Why a call brought no answer. */
+export type ProviderFailureType = (typeof PROVIDER_FAILURE_TYPES)[number];
+
+/** What was wrong with one field of an answer. */
+export interface ProblemDetail {
+  /** Where: `items[0].price`; the empty string is the whole answer. */
+  readonly path: string;
+  readonly kind: 'missing' | 'wrong_type' | 'unknown_field' | 'constraint';
+  /** What was expected, in words a model can follow: `expected number`. */
+  readonly message: string;
+  /** What was there instead, shortened. Absent where nothing was there. Objects and arrays are given as shortened JSON text. */
+  readonly received?: Json;
+}
+
+/** A rejected answer. */
+export interface Problem {
+  readonly type: ProblemType;
+  readonly message: string;
+  /** The problems field by field, for `validation_error`; else empty. */
+  readonly details: readonly ProblemDetail[];
+}
+
+/** A change that made an answer readable or valid without changing what it says. */
+export interface Repair {
+  readonly kind: 'syntax' | 'coercion';
+  /** `""` for a syntax repair. */
+  readonly path: string;
+  /** `removed the Markdown fence`, `"30" → 30`. */
+  readonly message: string;
+}
+
+/** What judging an answer gives. */
+export type Verdict =
+  | { readonly status: 'accepted'; readonly data: Json; readonly repairs: readonly Repair[] }
+  | { readonly status: 'rejected'; readonly problem: Problem };
+
+/** One entry of an outcome's `errors`: a rejected answer, or a provider failure met on the way. */
+export type OutcomeError = RejectedAnswer | ProviderFailure;
+
+/** A rejected answer, in the list of errors. */
+export interface RejectedAnswer extends Problem {
+  readonly attempt: number;
+}
+
+/** A call that brought no answer. */
+export interface ProviderFailure {
+  readonly attempt: number;
+  readonly type: ProviderFailureType;
+  readonly message: string;
+  /** HTTP status, where there was a response. */
+  readonly status?: number;
+  /** How long was waited before the next call; null where no call followed. */
+  readonly delayMs: number | null;
+}
+
+/** What a conversation has spent. Failed calls count. */
+export interface Usage {
+  /** Requests that reached the provider, answered or not. */
+  readonly calls: number;
+  readonly promptTokens: number;
+  readonly completionTokens: number;
+  /** US dollars; null where a model's price is not known. */
+  readonly costUsd: number | null;
+}
+
+/** Why an extraction gave up. */
+export type StopReason =
+  'attempts' | 'validation_error' | 'budget' | 'refused' | 'content_filter' | 'futile' | ProviderFailureType;
+
+/** What the `extract` workflow returns. */
+export interface Outcome<T = Json> {
+  readonly success: boolean;
+  /** Data that is in the schema; null where `success` is false. */
+  readonly data: T | null;
+  /** Answers that were judged. */
+  readonly attempts: number;
+  readonly errors: readonly OutcomeError[];
+  readonly usage: Usage;
+  readonly stopped: StopReason | null;
+  /** What was changed in the accepted answer without changing what it says. */
+  readonly repairs: readonly Repair[];
+  /** `provider/model` that was asked last. */
+  readonly model: string;
+  /** Whether the simulated provider answered. */
+  readonly simulated: boolean;
+}
+
+/** What the `complete` workflow returns. */
+export interface Completion {
+  readonly success: boolean;
+  readonly text: string | null;
+  readonly errors: readonly OutcomeError[];
+  readonly usage: Usage;
+  readonly stopped: StopReason | null;
+  readonly model: string;
+  readonly simulated: boolean;
+}
+
+/** A bad answer and what the model was told about it. */
+export interface Turn {
+  readonly attempt: number;
+  readonly answer: string;
+  readonly feedback: string;
+}
+
+/** What the query `conversation` gives: the state of a running extraction. */
+export interface ConversationState {
+  readonly status: 'asking' | 'done';
+  /** The attempt that is being made, from 1. */
+  readonly attempt: number;
+  readonly maxAttempts: number;
+  readonly strategy: StrategyName;
+  readonly model: string;
+  readonly turns: readonly Turn[];
+  readonly errors: readonly OutcomeError[];
+  readonly usage: Usage;
+}

@@ -1,0 +1,166 @@
+import type { Json } from '../../core/json.ts';
+import { countTokens } from './chat-request.ts';
+import type { Conversation } from './conversation.ts';
+import { draw } from './draw.ts';
+import {
+  FIELD_FAULTS,
+  isFieldFault,
+  isRepairableFault,
+  SEMANTIC_FAULTS,
+  type FaultRates,
+  type FieldFault,
+  type SemanticFault,
+  type WholeFault,
+} from './faults.ts';
+import { namedFields } from './feedback.ts';
+import type { SchemaReading } from './field.ts';
+import { planMistakes } from './mistakes.ts';
+import { extract } from './reading/extract.ts';
+import { renderAsNotes, renderWithFault } from './render.ts';
+
+/** What the simulated model says. */
+export interface Answer {
+  readonly text: string;
+  readonly refusal: string | null;
+  readonly finish: 'stop' | 'length' | 'content_filter';
+  /** The kind of fault that is in this answer; null where none is. */
+  readonly fault: SemanticFault | null;
+  /** The wrong fields, by their paths in normal form. */
+  readonly wrongFields: readonly string[];
+  readonly completionTokens: number;
+}
+
+/** What an answer depends on, and nothing else: the same question has the same answer. */
+export interface Question {
+  readonly conversation: Conversation;
+  /** Null where no JSON is asked for. */
+  readonly schema: SchemaReading | null;
+  readonly rates: FaultRates;
+  /** The seed and the key of the document. */
+  readonly seed: readonly (string | number)[];
+  readonly maxTokens: number | null;
+  /** Whether this call allows more tokens than the first call for the same document. */
+  readonly capRaised: boolean;
+  /** Whether a strict schema rules out mistakes of syntax and shape. */
+  readonly heldToSchema: boolean;
+}
+
+/** Answers a question, with the faults that its seed draws and its feedback has not corrected. */
+export function answer(question: Question): Answer {
+  const drawn = drawFault(question);
+  const { schema, conversation, seed } = question;
+  const data = schema === null ? null : extract(schema, conversation.document);
+  const right = data === null ? plainReply(conversation) : JSON.stringify(data.value);
+  if (drawn === null) return capped(spoken(right), question);
+  if (isFieldFault(drawn)) {
+    if (schema === null || data === null) return capped(spoken(right), question);
+    return capped(withWrongFields(data.value, schema, drawn, question), question);
+  }
+  if (isCorrected(drawn, question)) return capped(spoken(right), question);
+  if (isRepairableFault(drawn)) {
+    const text = data === null ? right : renderWithFault(data.value, drawn, ...seed);
+    return capped(spoken(text, data === null ? null : drawn), question);
+  }
+  return capped(spoiled(drawn, right, data?.value ?? null, seed), question);
+}
+
+/** Cuts what does not fit under the caller's cap. */
+function capped(said: Answer, { maxTokens }: Question): Answer {
+  const tokens = countTokens(said.text) + countTokens(said.refusal ?? '');
+  if (maxTokens === null || tokens <= maxTokens || said.refusal !== null) {
+    return { ...said, completionTokens: tokens };
+  }
+  return { ...said, text: said.text.slice(0, maxTokens * 4), finish: 'length', completionTokens: maxTokens };
+}
+
+function spoken(text: string, fault: SemanticFault | null = null): Answer {
+  return { text, refusal: null, finish: 'stop', fault, wrongFields: [], completionTokens: 0 };
+}
+
+const SHAPE_FAULTS: ReadonlySet<SemanticFault> = new Set<SemanticFault>([
+  ...SEMANTIC_FAULTS.filter(isRepairableFault),
+  ...FIELD_FAULTS.filter((kind) => kind !== 'constraint'),
+  'json_garbage',
+]);
+
+/** The one fault a document draws, whatever was said about it since. */
+function drawFault({ rates, seed, heldToSchema }: Question): SemanticFault | null {
+  const total = SEMANTIC_FAULTS.reduce((sum, kind) => sum + (rates[kind] ?? 0), 0);
+  if (total === 0) return null;
+  let left = draw('fault', ...seed) * Math.max(1, total);
+  for (const kind of SEMANTIC_FAULTS) {
+    left -= rates[kind] ?? 0;
+    if (left < 0) return heldToSchema && SHAPE_FAULTS.has(kind) ? null : kind;
+  }
+  return null;
+}
+
+function withWrongFields(
+  right: Json,
+  { root }: SchemaReading,
+  first: FieldFault,
+  question: Question,
+): Answer {
+  const { rates, seed, conversation } = question;
+  const named = conversation.feedback.map(namedFields);
+  const mistakes = planMistakes({ root, data: right, first, rates, seed }).filter(({ names, patience }) => {
+    const times = named.filter((fields) => names.some((name) => fields.has(name))).length;
+    return times < patience;
+  });
+  const spoiledData = JSON.parse(JSON.stringify(right)) as Json;
+  for (const { make } of mistakes) make(spoiledData);
+  return {
+    ...spoken(JSON.stringify(spoiledData), mistakes[0]?.kind ?? null),
+    wrongFields: mistakes.map(({ names }) => names[0] ?? ''),
+  };
+}
+
+const REFRAMED =
+  /data[- ]extraction|extract\w*[^.]{0,40}\bfrom\b[^.]{0,40}\b(?:supplied|provided|given)\b|supplied by|(?:supplied|provided) document/i;
+
+/** Whether what was said since the fault was made puts it right. */
+function isCorrected(fault: SemanticFault, { conversation, capRaised, rates }: Question): boolean {
+  if (rates.stubborn === Number.POSITIVE_INFINITY) return false;
+  const told = (pattern: RegExp): boolean => conversation.feedback.some((message) => pattern.test(message));
+  if (fault === 'truncated_length' || fault === 'truncated_silent') {
+    return capRaised || told(/cut off|truncated|complete/i);
+  }
+  if (fault === 'refused' || fault === 'refused_text') {
+    return conversation.remarks.some((remark) => REFRAMED.test(remark));
+  }
+  if (fault === 'content_filter') return false;
+  return told(fault === 'empty' ? /empty|answer/i : /json/i);
+}
+
+const REFUSAL = "I'm sorry, but I can't help with that request.";
+
+function spoiled(fault: WholeFault, right: string, data: Json, seed: readonly (string | number)[]): Answer {
+  const cut = right.slice(
+    0,
+    Math.max(1, Math.min(right.length - 2, Math.floor(right.length * (0.35 + 0.5 * draw('cut', ...seed))))),
+  );
+  switch (fault) {
+    case 'truncated_length':
+      return { ...spoken(cut, fault), finish: 'length' };
+    case 'truncated_silent':
+      return spoken(cut, fault);
+    case 'refused':
+      return { ...spoken('', fault), refusal: REFUSAL };
+    case 'refused_text':
+      return spoken(`${REFUSAL} The text may contain personal information.`, fault);
+    case 'empty':
+      return spoken('', fault);
+    case 'content_filter':
+      return { ...spoken(cut.slice(0, 20), fault), finish: 'content_filter' };
+    case 'json_garbage':
+      return data === null ? spoken(right) : spoken(renderAsNotes(data), fault);
+    default:
+      return fault satisfies never;
+  }
+}
+
+/** What is said where no JSON was asked for. */
+function plainReply({ document }: Conversation): string {
+  const start = document.trim().split(/\s+/).slice(0, 12).join(' ');
+  return `This is a simulated answer; no language model was asked. You wrote: "${start}"`;
+}

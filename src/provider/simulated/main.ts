@@ -1,0 +1,76 @@
+/**
+ * The simulated provider as a process of its own, so that it outlives killed workers.
+ * Prints one line of JSON, `{"url", "pid"}`, when it is ready. SIGTERM and SIGINT stop it.
+ *
+ * `node src/provider/simulated/main.ts [--port N] [--host H] [--log-file F] [--seed N] [--latency-ms N|MIN-MAX]
+ * [--rpm N] [--burst N] [--slow-ms N] [--retry-after N] [--failures-per-document N] [--honours-strict] [--faults JSON]`;
+ * each option also as an environment variable: `SIMULATED_LOG_FILE` for `--log-file`.
+ */
+import { parseArgs } from 'node:util';
+import type { FaultRates } from './faults.ts';
+import type { SimulatedProviderOptions } from './options.ts';
+import { startSimulatedProvider } from './server.ts';
+
+const { values } = parseArgs({
+  options: {
+    port: { type: 'string' },
+    host: { type: 'string' },
+    'log-file': { type: 'string' },
+    seed: { type: 'string' },
+    'latency-ms': { type: 'string' },
+    rpm: { type: 'string' },
+    burst: { type: 'string' },
+    'slow-ms': { type: 'string' },
+    'retry-after': { type: 'string' },
+    'failures-per-document': { type: 'string' },
+    'honours-strict': { type: 'boolean' },
+    faults: { type: 'string' },
+  },
+});
+
+type Flag = Exclude<keyof typeof values, 'honours-strict'>;
+
+function given(flag: Flag): string | undefined {
+  return values[flag] ?? process.env[`SIMULATED_${flag.replaceAll('-', '_').toUpperCase()}`];
+}
+
+/** An option of the server, where its flag is given. */
+function numberOption<Key extends keyof SimulatedProviderOptions>(
+  key: Key,
+  flag: Flag,
+): { [K in Key]?: number } {
+  const text = given(flag);
+  if (text === undefined) return {};
+  const value = Number(text);
+  if (!Number.isFinite(value))
+    throw new RangeError(`--${flag}: expected a number, got ${JSON.stringify(text)}`);
+  return { [key]: value } as { [K in Key]?: number };
+}
+
+function latencyOption(): Pick<SimulatedProviderOptions, 'latencyMs'> {
+  const range = /^(\d+)-(\d+)$/.exec(given('latency-ms') ?? '');
+  if (range === null) return numberOption('latencyMs', 'latency-ms');
+  return { latencyMs: { min: Number(range[1]), max: Number(range[2]) } };
+}
+
+const faults = given('faults');
+const logFile = given('log-file');
+const host = given('host');
+const provider = await startSimulatedProvider({
+  ...numberOption('port', 'port'),
+  ...numberOption('seed', 'seed'),
+  ...numberOption('rpm', 'rpm'),
+  ...numberOption('burst', 'burst'),
+  ...numberOption('slowMs', 'slow-ms'),
+  ...numberOption('retryAfterSeconds', 'retry-after'),
+  ...numberOption('failuresPerDocument', 'failures-per-document'),
+  ...latencyOption(),
+  ...(host !== undefined && { host }),
+  ...(logFile !== undefined && { logFile }),
+  ...(faults !== undefined && { faults: JSON.parse(faults) as FaultRates }),
+  honoursStrict: values['honours-strict'] ?? process.env['SIMULATED_HONOURS_STRICT'] === 'true',
+});
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  process.once(signal, () => void provider.stop().then(() => process.exit(0)));
+}
+process.stdout.write(`${JSON.stringify({ url: provider.url, pid: process.pid })}\n`);

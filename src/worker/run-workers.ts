@@ -1,0 +1,104 @@
+import { NativeConnection, Worker } from '@temporalio/worker';
+import type { NativeConnectionOptions } from '@temporalio/worker';
+import { modelActivities, planningActivities } from '../../activities/index.ts';
+import { createWorld } from '../../activities/world.ts';
+import type { SchemaRegistry } from '../../activities/world.ts';
+import { WORKFLOW_TASK_QUEUE, providerTaskQueue } from '../core/contract.ts';
+import type { Provider } from '../provider/provider.ts';
+import type { Environment } from '../stack/progress.ts';
+import { workflowBundle } from './workflow-bundle.ts';
+
+/** How long one model call may take by default. */
+const CALL_TIMEOUT_MS = 120_000;
+/** In-flight calls are let finish when a worker is stopped: an aborted call is paid for and lost. */
+const SHUTDOWN_GRACE_MS = 20_000;
+const MAX_CONCURRENT_CALLS = 1_000;
+
+/** Workers that run in this process. */
+export interface RunningWorkers {
+  readonly taskQueues: readonly string[];
+  /** Settles when they have ended; rejects when one fails. */
+  readonly ended: Promise<void>;
+  /** Takes no new work, lets what is in flight finish, and ends. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Runs the workers of this process: one for workflows, one for each provider's model calls.
+ *
+ * @throws {InvalidSchemaError} for a registered schema that is wrong.
+ */
+export async function runWorkers(options: {
+  readonly connection: NativeConnectionOptions;
+  readonly namespace: string;
+  readonly env: Environment;
+  readonly providers: readonly Provider[];
+  readonly schemas: SchemaRegistry;
+  readonly callTimeoutMs?: number;
+  readonly shutdownGraceMs?: number;
+}): Promise<RunningWorkers> {
+  const { namespace, providers } = options;
+  const world = createWorld({
+    providers,
+    schemas: options.schemas,
+    callTimeoutMs: options.callTimeoutMs ?? CALL_TIMEOUT_MS,
+  });
+  const graceMs = options.shutdownGraceMs ?? SHUTDOWN_GRACE_MS;
+  const connection = await NativeConnection.connect(options.connection);
+  const shared = {
+    connection,
+    namespace,
+    shutdownGraceTime: graceMs,
+    shutdownForceTime: graceMs + 10_000,
+    // The SDK holds heartbeats back for most of their timeout by itself; a cancellation would wait as long.
+    maxHeartbeatThrottleInterval: 400,
+    defaultHeartbeatThrottleInterval: 400,
+  };
+  const workers = await Promise.all([
+    Worker.create({
+      ...shared,
+      taskQueue: WORKFLOW_TASK_QUEUE,
+      workflowBundle: { codePath: await workflowBundle(options.env) },
+      activities: { ...planningActivities(world) },
+    }),
+    ...providers.map(({ name }) =>
+      Worker.create({
+        ...shared,
+        taskQueue: providerTaskQueue(name),
+        activities: { ...modelActivities(world) },
+        maxConcurrentActivityTaskExecutions: MAX_CONCURRENT_CALLS,
+      }),
+    ),
+  ]);
+  const stopAll = (): void => {
+    for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+  };
+  const ended = runAll(workers, stopAll, connection);
+  return {
+    taskQueues: workers.map(({ options: { taskQueue } }) => taskQueue),
+    ended,
+    async stop() {
+      stopAll();
+      await ended;
+    },
+  };
+}
+
+/** When one worker fails, the others end too: half a worker would look alive and do nothing. */
+async function runAll(
+  workers: readonly Worker[],
+  stopAll: () => void,
+  connection: NativeConnection,
+): Promise<void> {
+  const runs = workers.map(async (worker) => {
+    try {
+      await worker.run();
+    } finally {
+      stopAll();
+    }
+  });
+  const results = await Promise.allSettled(runs);
+  await connection.close();
+  const failed = results.find((result) => result.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+}

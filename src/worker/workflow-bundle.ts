@@ -1,0 +1,45 @@
+import { createHash } from 'node:crypto';
+import { existsSync, globSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { extname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { bundleWorkflowCode } from '@temporalio/worker';
+import { cacheFolder } from '../stack/cache-folder.ts';
+import type { Environment } from '../stack/progress.ts';
+
+const EXTENSION = extname(import.meta.url);
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+
+/**
+ * The workflows' bundle, built once for each state of the sources (2 s) and kept in the user's cache, so that a worker
+ * starts at once.
+ *
+ * @returns the bundle's path.
+ */
+export async function workflowBundle(env: Environment): Promise<string> {
+  const path = join(cacheFolder({ env }), 'workflow-bundles', `${sourcesHash()}.js`);
+  if (existsSync(path)) return path;
+  const workflowsPath = join(ROOT, 'workflows', `index${EXTENSION}`);
+  const { code } = await bundleWorkflowCode({ workflowsPath, logger: silentLogger });
+  mkdirSync(join(path, '..'), { recursive: true });
+  const unfinished = `${path}.${process.pid}`;
+  writeFileSync(unfinished, code);
+  renameSync(unfinished, path);
+  return path;
+}
+
+/** Of all that can go into the bundle, and of the SDK that makes it. */
+function sourcesHash(): string {
+  const hash = createHash('sha256');
+  const sdk: unknown = createRequire(import.meta.url)('@temporalio/worker/package.json');
+  hash.update(JSON.stringify((sdk as { version: string }).version));
+  for (const file of globSync([`workflows/**/*${EXTENSION}`, `src/core/**/*${EXTENSION}`], {
+    cwd: ROOT,
+  }).toSorted()) {
+    hash.update(file).update(readFileSync(join(ROOT, file)));
+  }
+  return hash.digest('hex').slice(0, 24);
+}
+
+const quiet = (): void => {};
+const silentLogger = { log: quiet, trace: quiet, debug: quiet, info: quiet, warn: quiet, error: quiet };

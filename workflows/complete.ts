@@ -1,0 +1,26 @@
+import type { CompleteInput, Completion } from '../src/core/contract.ts';
+import { NO_USAGE } from '../src/core/usage.ts';
+import { modelActivitiesFor, providerFailureOf } from './conversation.ts';
+import { prepareCompletion } from './planning.ts';
+
+/** Plain messages in, text out, with the same provider retries as an extraction. */
+export async function complete(input: CompleteInput): Promise<Completion> {
+  const prepared = await prepareCompletion(input);
+  const { provider, model, simulated, retry, timeoutMs } = prepared;
+  const said = { model: `${provider}/${model}`, simulated };
+  try {
+    const { text, finish, usage, ledger } = await modelActivitiesFor(prepared, `completion · ${model}`).say({
+      provider,
+      model,
+      messages: input.messages,
+      retry,
+      timeoutMs,
+    });
+    const stopped = finish === 'refusal' ? 'refused' : finish === 'content_filter' ? 'content_filter' : null;
+    return { ...said, success: stopped === null, text, errors: ledger.failures, usage, stopped };
+  } catch (error) {
+    const { type, ledger } = providerFailureOf(error, 1);
+    const usage = { ...NO_USAGE, calls: ledger.failures.length + ledger.interrupted };
+    return { ...said, success: false, text: null, errors: ledger.failures, usage, stopped: type };
+  }
+}

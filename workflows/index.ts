@@ -1,0 +1,3 @@
+/** All that a worker registers, and nothing else. */
+export { complete } from './complete.ts';
+export { extract } from './extract.ts';
