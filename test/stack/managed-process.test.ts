@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ProcessStartError, ensureProcess, fingerprintOf, isAlive } from '../../src/stack/managed-process.ts';
@@ -153,9 +153,11 @@ describe('a managed process', () => {
   it('whose starter was killed while it started is waited for, not started twice', async () => {
     const home = temporaryFolder();
     const gate = join(home, 'gate');
-    const script = `until [ -e '${gate}' ]; do sleep 0.02; done; echo '{}' > "$DURABLE_EXTRACT_READY_FILE"; exec sleep 600`;
+    const begun = join(home, 'begun');
+    const script = `echo > '${begun}'; until [ -e '${gate}' ]; do sleep 0.02; done; echo '{}' > "$DURABLE_EXTRACT_READY_FILE"; exec sleep 600`;
     const starter = runChild({ script: 'ensure-process.ts', args: [home, script] });
-    await until(() => textOf(join(home, 'stack.json')).includes('"starting"'));
+    // Being on record is not enough: the process runs only once its starter has said so, which comes after.
+    await until(() => existsSync(begun));
     starter.kill();
     await starter.exited;
     const [orphan] = (await stackStatus(home)).processes;
