@@ -1,13 +1,15 @@
-import type {
-  ResolvedMode,
-  RetryConfig,
-  SchemaReference,
-  Turn,
-  Usage,
-  Verdict,
-} from '../src/core/contract.ts';
+import { Context, sleep } from '@temporalio/activity';
+import type { CompiledSchema } from '../src/core/compile-schema.ts';
+import { NO_BATCH } from '../src/core/contract.ts';
+import type { Document, DocumentReference, Turn, Usage, Verdict } from '../src/core/contract.ts';
+import { feedbackMessage } from '../src/core/feedback.ts';
 import { judge } from '../src/core/judge.ts';
-import { callModel } from './call-model.ts';
+import type { Ask } from '../src/core/strategy.ts';
+import type { PreparedExtraction } from '../src/core/prepared.ts';
+import type { StoredAttempt } from '../src/store/attempts.ts';
+import { exceedsBudget } from './budget.ts';
+import type { Spent } from './budget.ts';
+import { callModel, ledgerSoFar } from './call-model.ts';
 import type { CallLedger } from './call-model.ts';
 import { composeMessages } from './compose-messages.ts';
 import { usageOf } from './spent.ts';
@@ -15,63 +17,192 @@ import type { World } from './world.ts';
 
 /** One attempt of a conversation. */
 export interface AskInput {
-  readonly attempt: number;
-  readonly text: string;
-  readonly schema: SchemaReference;
-  readonly systemPrompt?: string;
-  readonly provider: string;
-  readonly model: string;
-  readonly mode: ResolvedMode;
-  readonly coerce: boolean;
+  /** With its text, or by its place in a batch. */
+  readonly document: Document | DocumentReference;
+  /** Of a single extraction. Those of a batch are in the store, and so is what its attempts gave. */
+  readonly settings?: PreparedExtraction;
+  /** Which run of the conversation: an answer is only ever taken for one of the same round. */
+  readonly round: number;
+  readonly ask: Ask;
+  /** What the model is shown of a single extraction's earlier attempts. */
   readonly turns: readonly Turn[];
-  readonly reframe: boolean;
-  readonly maxOutputTokens?: number;
-  readonly retry: RetryConfig;
-  readonly timeoutMs: number;
+  readonly spent: Spent;
 }
 
-/** An answer, judged. */
-export interface AskResult {
+/** What became of an attempt. */
+export type AskResult =
+  | Judged
+  /** No call was made: it would have exceeded the budget. */
+  | { readonly status: 'over_budget' }
+  /** No further call was made: the batch is paused, or was cancelled. */
+  | { readonly status: 'held'; readonly ledger: CallLedger };
+
+/** An answer, judged, and written down in the store. */
+export interface Judged {
+  readonly status: 'judged';
+  /** Without the data and the repairs for a document of a batch, whose history is to stay small. */
   readonly verdict: Verdict;
-  /** The answer as it came, shortened to {@link MAX_ANSWER_CHARS}, where the conversation needs it again; else empty. */
+  /** The rejected answer of a single extraction, shortened to {@link MAX_ANSWER_CHARS}; else empty. */
   readonly answer: string;
   readonly usage: Usage;
   readonly ledger: CallLedger;
 }
 
-/** A rejected answer travels back to the model, and lies in the history: a bound for runaway ones. */
+/** A rejected answer travels back to the model: a bound for runaway ones. */
 const MAX_ANSWER_CHARS = 65_536;
 
-/** Asks the model once and judges what it says. */
+/** 14 seconds in all: half of what an activity has beyond its call. */
+const RECORD_TRIES = 6;
+const RECORD_DELAY_MS = 225;
+
+/** A question with all that it takes to ask it. */
+interface Question {
+  readonly batchId: string;
+  readonly documentId: string;
+  readonly text: string;
+  readonly settings: PreparedExtraction;
+  readonly schema: CompiledSchema;
+  readonly schemaName: string;
+  /** The answer that the store has already. */
+  readonly recorded: StoredAttempt | undefined;
+}
+
+/**
+ * Asks the model once, judges what it says, and writes both down before anything else can happen to them. An answer that is
+ * in the store is not asked for again, whatever crashed since.
+ */
 export async function ask(world: World, input: AskInput): Promise<AskResult> {
-  const { attempt, model, mode, retry, timeoutMs, maxOutputTokens } = input;
-  const schema = world.schemas.compile(input.schema);
-  const named = { name: input.schema.name, jsonSchema: schema.jsonSchema };
-  const { reply, ledger } = await callModel({
-    provider: world.provider(input.provider),
-    attempt,
-    retry,
+  const question = await open(world, input);
+  // What failed before it was held is told, since the next try begins a new count.
+  if (question === 'held') return { status: 'held', ledger: ledgerSoFar() };
+  if (question.recorded !== undefined) return resultOf(question.recorded);
+  const turns = await turnsOf(world, question, input);
+  const { ask: how, spent } = input;
+  const { settings, schema, schemaName, text } = question;
+  const { systemPrompt, provider, model, budget } = settings;
+  const messages = composeMessages({
+    ...(systemPrompt === undefined ? {} : { systemPrompt }),
+    schema: { name: schemaName, jsonSchema: schema.jsonSchema },
+    mode: how.mode,
+    text,
+    turns,
+    reframe: how.reframe ?? false,
+  });
+  if (exceedsBudget({ budget, spent, messages, settings })) return { status: 'over_budget' };
+  const { reply, ledger, requestId, askedAt, latencyMs } = await callModel({
+    provider: world.provider(provider),
+    place: placeOf(input),
+    attempt: how.attempt,
+    retry: settings.retry,
+    isSoftlyCancelled: question.batchId !== NO_BATCH,
     request: {
       model,
-      mode,
-      timeoutMs,
-      schema: named,
-      messages: composeMessages({
-        ...(input.systemPrompt === undefined ? {} : { systemPrompt: input.systemPrompt }),
-        schema: named,
-        mode,
-        text: input.text,
-        turns: input.turns,
-        reframe: input.reframe,
-      }),
-      ...(maxOutputTokens === undefined ? {} : { maxOutputTokens }),
+      mode: how.mode,
+      timeoutMs: settings.timeoutMs,
+      schema: { name: schemaName, jsonSchema: schema.jsonSchema },
+      messages,
+      ...(how.maxOutputTokens === undefined ? {} : { maxOutputTokens: how.maxOutputTokens }),
     },
   });
-  const verdict = judge(reply, schema, { coerce: input.coerce });
-  return {
-    verdict,
-    answer: verdict.status === 'rejected' ? reply.text.slice(0, MAX_ANSWER_CHARS) : '',
-    usage: usageOf({ provider: world.provider(input.provider), model, reply, ledger }),
-    ledger,
+  const attempt: StoredAttempt = {
+    batchId: question.batchId,
+    documentId: question.documentId,
+    round: input.round,
+    attempt: how.attempt,
+    kind: 'asked',
+    verdict: judge(reply, schema, { coerce: settings.coerce }),
+    answer: reply.text,
+    finish: reply.finish,
+    requestId,
+    schemaName,
+    provider,
+    model,
+    mode: how.mode,
+    usage: usageOf({ provider: world.provider(provider), model, reply, ledger }),
+    failures: ledger.failures,
+    interrupted: ledger.interrupted,
+    latencyMs,
+    askedAt,
   };
+  return resultOf(await record(world, attempt));
+}
+
+async function open(world: World, input: AskInput): Promise<Question | 'held'> {
+  const { document, settings, round } = input;
+  const { attempt } = input.ask;
+  if (settings === undefined) return openOfBatch(world, input);
+  const text = 'text' in document ? document.text : await world.store.documents.textOf(document);
+  const schema = world.schemas.compile(settings.schema);
+  const key = { batchId: NO_BATCH, documentId: document.id, round, attempt };
+  // Only a second try of the activity can find an answer.
+  const isFirstTry = Context.current().info.attempt === 1;
+  const recorded = isFirstTry ? undefined : await world.store.attempts.read(key);
+  return { ...key, text, settings, schema, schemaName: settings.schema.name, recorded };
+}
+
+async function openOfBatch(
+  world: World,
+  { document, round, ask: { attempt } }: AskInput,
+): Promise<Question | 'held'> {
+  if ('text' in document) throw new Error('Expected the settings of a single extraction, got none.');
+  const { batch: batchId, seq } = document;
+  const batch = await world.batch(batchId);
+  if (batch.state !== 'running' || batch.round !== round || batch.prepared === null) return 'held';
+  const { settings, schemaHash } = batch.prepared;
+  const stored = await world.store.documents.read({ batchId, seq, round, attempt });
+  const { name, jsonSchema } = await world.schemas.stored(stored.schemaHash ?? schemaHash);
+  const schema = world.schemas.compile({ name, jsonSchema });
+  const { id: documentId, text, recorded } = stored;
+  return { batchId, documentId, text, settings, schema, schemaName: name, recorded };
+}
+
+/**
+ * The answer is paid for: a store that is away for a moment is waited for, as long as the call's own time allows.
+ */
+async function record(world: World, attempt: StoredAttempt): Promise<StoredAttempt> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await world.store.attempts.record(attempt);
+    } catch (error) {
+      if (tries === RECORD_TRIES) throw error;
+      await sleep(RECORD_DELAY_MS * 2 ** tries);
+    }
+  }
+}
+
+async function turnsOf(
+  world: World,
+  { batchId, documentId }: Question,
+  { ask: { carry, attempt }, round, turns }: AskInput,
+): Promise<readonly Turn[]> {
+  if (carry === 'nothing' || attempt === 1) return [];
+  if (batchId === NO_BATCH) return turns;
+  const earlier = await world.store.attempts.before({ batchId, documentId, round, attempt });
+  return earlier.flatMap(({ attempt: number, answer, verdict }) =>
+    verdict.status === 'accepted'
+      ? []
+      : [{ attempt: number, answer: shortened(answer), feedback: feedbackMessage(verdict.problem) }],
+  );
+}
+
+function resultOf({ batchId, verdict, answer, usage, failures, interrupted }: StoredAttempt): Judged {
+  const ledger = { failures, interrupted };
+  if (batchId === NO_BATCH) {
+    const needed = verdict.status === 'rejected' ? shortened(answer) : '';
+    return { status: 'judged', verdict, answer: needed, usage, ledger };
+  }
+  const small: Verdict =
+    verdict.status === 'accepted' ? { status: 'accepted', data: null, repairs: [] } : verdict;
+  return { status: 'judged', verdict: small, answer: '', usage, ledger };
+}
+
+function shortened(answer: string): string {
+  return answer.slice(0, MAX_ANSWER_CHARS);
+}
+
+/** What names this conversation in the provider's log. */
+function placeOf({ document, settings }: AskInput): string {
+  return settings === undefined && 'seq' in document
+    ? `batch/${document.batch}/document/${document.seq}`
+    : (Context.current().info.workflowExecution?.workflowId ?? document.id);
 }

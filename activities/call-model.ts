@@ -8,6 +8,8 @@ import { classifyFailure } from './failures.ts';
 
 /** Often, since a heartbeat's answer is the only way by which a cancellation reaches a call. */
 const HEARTBEAT_INTERVAL_MS = 500;
+/** How long a call may go on after its batch was cancelled: it is paid for, so its answer is worth keeping. */
+const SOFT_CANCEL_MS = 30_000;
 /** More than the clocks of two workers differ by. */
 const EARLY_TOLERANCE_MS = 1_000;
 
@@ -16,6 +18,16 @@ export interface CallLedger {
   readonly failures: readonly ProviderFailure[];
   /** Calls whose worker was lost in the middle: made, perhaps paid for, never answered to us. */
   readonly interrupted: number;
+}
+
+/** A call that was answered. */
+export interface AnsweredCall {
+  readonly reply: ModelReply;
+  readonly ledger: CallLedger;
+  readonly requestId: string;
+  /** Epoch milliseconds. */
+  readonly askedAt: number;
+  readonly latencyMs: number;
 }
 
 /** What travels from try to try, in the heartbeat's details, because Temporal's history keeps only the last failure. */
@@ -36,26 +48,52 @@ interface Carried {
 export async function callModel(options: {
   readonly provider: Provider;
   readonly request: Omit<ModelRequest, 'requestId'>;
+  /** What is asked about, for the provider's log. */
+  readonly place: string;
   readonly attempt: number;
   readonly retry: RetryConfig;
-}): Promise<{ readonly reply: ModelReply; readonly ledger: CallLedger }> {
-  const { provider, request, attempt, retry } = options;
+  /** Whether a call that is under way outlives a cancellation, for a while. */
+  readonly isSoftlyCancelled: boolean;
+}): Promise<AnsweredCall> {
+  const { provider, request, attempt, retry, place } = options;
   const context = Context.current();
   const { info } = context;
   const carried = resume(info);
   const ledger = ledgerOf(info, carried);
   refuseEarlyTry({ carried, ledger, context });
-  const requestId = `${info.workflowExecution?.workflowId ?? info.activityId}/${attempt}/${info.attempt}`;
+  const requestId = `${place}/${attempt}/${info.attempt}`;
   const beat = setInterval(() => context.heartbeat(carried), HEARTBEAT_INTERVAL_MS);
+  const signal = options.isSoftlyCancelled ? softly(context.cancellationSignal) : context.cancellationSignal;
+  const askedAt = Date.now();
+  const startedAt = performance.now();
   try {
-    const reply = await provider.call({ ...request, requestId }, context.cancellationSignal);
-    return { reply, ledger };
+    const reply = await provider.call({ ...request, requestId }, signal);
+    return { reply, ledger, requestId, askedAt, latencyMs: performance.now() - startedAt };
   } catch (error) {
     if (context.cancellationSignal.aborted) throw context.cancellationSignal.reason;
     throw providerFailure({ error, carried, ledger, attempt, retry, context });
   } finally {
     clearInterval(beat);
   }
+}
+
+/** Fires later than the given signal where that is a cancellation; at once where the worker ends or the call's time is up. */
+function softly(signal: AbortSignal): AbortSignal {
+  const late = new AbortController();
+  const abort = (): void => late.abort(signal.reason);
+  signal.addEventListener('abort', () => {
+    const isCancelled = signal.reason instanceof Error && signal.reason.message === 'CANCELLED';
+    if (isCancelled) setTimeout(abort, SOFT_CANCEL_MS).unref();
+    else abort();
+  });
+  if (signal.aborted) abort();
+  return late.signal;
+}
+
+/** What the calls of the current attempt have come to before this try. */
+export function ledgerSoFar(): CallLedger {
+  const { info } = Context.current();
+  return ledgerOf(info, resume(info));
 }
 
 function resume({ heartbeatDetails }: Info): Carried {

@@ -1,7 +1,8 @@
+import type { OpenedBatch, PreparedCall, PreparedExtraction } from '../src/core/prepared.ts';
 import { ask } from './ask.ts';
 import type { AskInput, AskResult } from './ask.ts';
+import * as batches from './batches.ts';
 import { prepareCompletion, prepareExtraction } from './prepare.ts';
-import type { PreparedCall, PreparedExtraction } from './prepare.ts';
 import { say } from './say.ts';
 import type { SayInput, SayResult } from './say.ts';
 import type { World } from './world.ts';
@@ -10,6 +11,19 @@ import type { World } from './world.ts';
 export interface PlanningActivities {
   prepareExtraction(input: unknown): Promise<PreparedExtraction>;
   prepareCompletion(input: unknown): Promise<PreparedCall>;
+  openBatch(input: Input<typeof batches.openBatch>): Promise<OpenedBatch>;
+}
+
+/** Activities that read and write the store: local as well, quick, and idempotent. */
+export interface StoreActivities {
+  openShard(input: Input<typeof batches.openShard>): ReturnType<typeof batches.openShard>;
+  countPending(input: Input<typeof batches.countPending>): Promise<number>;
+  recordOutcomes(input: Input<typeof batches.recordOutcomes>): ReturnType<typeof batches.recordOutcomes>;
+  recordExtraction(input: Input<typeof batches.recordExtraction>): Promise<void>;
+  rejudge(input: Input<typeof batches.rejudge>): ReturnType<typeof batches.rejudge>;
+  setBatchState(input: Input<typeof batches.setBatchState>): Promise<void>;
+  setBatchConcurrency(input: Input<typeof batches.setBatchConcurrency>): Promise<void>;
+  endedShards(input: Parameters<typeof batches.endedShards>[0]): ReturnType<typeof batches.endedShards>;
 }
 
 /** Activities that call a model: they run on the provider's task queue. */
@@ -18,11 +32,23 @@ export interface ModelActivities {
   say(input: SayInput): Promise<SayResult>;
 }
 
+/** What an activity takes besides the world it runs in. */
+type Input<F extends (world: World, input: never) => unknown> = Parameters<F>[1];
+
 /** What a worker registers on the workflows' task queue. */
-export function planningActivities(world: World): PlanningActivities {
+export function houseActivities(world: World): PlanningActivities & StoreActivities {
   return {
     prepareExtraction: (input) => prepareExtraction(world, input),
     prepareCompletion: (input) => prepareCompletion(world, input),
+    openBatch: (input) => batches.openBatch(world, input),
+    openShard: (input) => batches.openShard(world, input),
+    countPending: (input) => batches.countPending(world, input),
+    recordOutcomes: (input) => batches.recordOutcomes(world, input),
+    recordExtraction: (input) => batches.recordExtraction(world, input),
+    rejudge: (input) => batches.rejudge(world, input),
+    setBatchState: (input) => batches.setBatchState(world, input),
+    setBatchConcurrency: (input) => batches.setBatchConcurrency(world, input),
+    endedShards: (input) => batches.endedShards(input),
   };
 }
 

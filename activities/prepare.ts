@@ -1,36 +1,12 @@
 import { z } from 'zod';
 import { DEFAULT_RETRY, MODES, STRATEGIES } from '../src/core/contract.ts';
-import type {
-  Budget,
-  ResolvedMode,
-  RetryConfig,
-  SchemaReference,
-  StrategyName,
-} from '../src/core/contract.ts';
+import type { DocumentReference, Mode, RetryConfig, SchemaReference } from '../src/core/contract.ts';
+import type { JsonObject } from '../src/core/json.ts';
+import type { PreparedCall, PreparedExtraction, PreparedModes } from '../src/core/prepared.ts';
 import { ModeNotPossibleError, resolveMode } from '../src/core/strict-schema.ts';
 import { costUsd } from '../src/core/usage.ts';
 import { invalidInput } from './world.ts';
 import type { World } from './world.ts';
-
-/** What a model call needs to know, whatever it is for. */
-export interface PreparedCall {
-  readonly provider: string;
-  readonly model: string;
-  readonly simulated: boolean;
-  readonly retry: RetryConfig;
-  readonly timeoutMs: number;
-}
-
-/** An extraction's settings, checked and with every default filled in. The text stays in the workflow's input. */
-export interface PreparedExtraction extends PreparedCall {
-  readonly schema: SchemaReference;
-  readonly systemPrompt?: string;
-  readonly strategy: StrategyName;
-  readonly mode: ResolvedMode;
-  readonly stricterModes: readonly ResolvedMode[];
-  readonly coerce: boolean;
-  readonly budget: Budget;
-}
 
 const positive = z.number().int().min(1);
 const delay = z.number().min(0);
@@ -49,8 +25,7 @@ const retryShape = z.strictObject({
   maxRetryAfterMs: delay.default(DEFAULT_RETRY.maxRetryAfterMs),
 });
 
-const extractShape = z.strictObject({
-  document: z.strictObject({ id: z.string().min(1), text: z.string().min(1).max(MAX_TEXT_CHARS) }),
+const settingsFields = {
   schema: z.strictObject({
     name: z.string().min(1),
     jsonSchema: z.record(z.string(), z.json()).optional(),
@@ -64,6 +39,20 @@ const extractShape = z.strictObject({
   budget: z
     .strictObject({ maxTokens: positive.optional(), maxCostUsd: z.number().positive().optional() })
     .default({}),
+};
+
+const settingsShape = z.strictObject(settingsFields);
+
+const extractShape = z.strictObject({
+  document: z.union([
+    z.strictObject({ id: z.string().min(1), text: z.string().min(1).max(MAX_TEXT_CHARS) }),
+    z.strictObject({
+      id: z.string().min(1),
+      batch: z.string().min(1),
+      seq: z.number().int().min(0),
+    }),
+  ]),
+  ...settingsFields,
 });
 
 const completeShape = z.strictObject({
@@ -77,7 +66,33 @@ const completeShape = z.strictObject({
 
 /** Checks an `extract` input and fills in its defaults. Refuses what is wrong before any call is made. */
 export async function prepareExtraction(world: World, input: unknown): Promise<PreparedExtraction> {
-  const { schema, systemPrompt, strategy, mode, coerce, budget, model, retry } = parse(extractShape, input);
+  const { document, ...settings } = parse(extractShape, input);
+  if ('batch' in document) await requireDocument(world, document);
+  return prepare(world, settings);
+}
+
+/** Checks the settings of a batch, as an `extract` input's. */
+export function prepareSettings(world: World, settings: unknown): PreparedExtraction {
+  return prepare(world, parse(settingsShape, settings));
+}
+
+/** The mode of the first attempt by a schema, and the stricter ones that follow it. */
+export function modesOf(mode: Mode, jsonSchema: JsonObject): PreparedModes {
+  const resolved = possibleMode(() => resolveMode(mode, jsonSchema));
+  const isStrictest = resolved === 'tool' || resolved === 'prompt';
+  return { mode: resolved, stricterModes: isStrictest ? [] : ['tool'] };
+}
+
+async function requireDocument(world: World, { batch, seq }: DocumentReference): Promise<void> {
+  const ids = await world.store.documents.idsOf(batch, [seq]);
+  if (ids.has(seq)) return;
+  throw invalidInput(
+    `document: expected a document of a batch in the store, got number ${seq} of '${batch}', which it does not have.`,
+  );
+}
+
+function prepare(world: World, given: z.output<typeof settingsShape>): PreparedExtraction {
+  const { schema, systemPrompt, strategy, mode, coerce, budget, model, retry } = given;
   const reference: SchemaReference = {
     name: schema.name,
     ...(schema.jsonSchema === undefined ? {} : { jsonSchema: schema.jsonSchema }),
@@ -89,14 +104,12 @@ export async function prepareExtraction(world: World, input: unknown): Promise<P
       `budget.maxCostUsd: no price is known for '${call.model}'. Use budget.maxTokens instead.`,
     );
   }
-  const resolved = possibleMode(() => resolveMode(mode, jsonSchema));
   return {
     ...call,
     schema: reference,
     ...(systemPrompt === undefined ? {} : { systemPrompt }),
     strategy,
-    mode: resolved,
-    stricterModes: resolved === 'json_object' ? ['tool'] : resolved === 'json_schema' ? ['tool'] : [],
+    ...modesOf(mode, jsonSchema),
     coerce,
     budget: {
       ...(budget.maxTokens === undefined ? {} : { maxTokens: budget.maxTokens }),

@@ -1,3 +1,4 @@
+import { Context } from '@temporalio/activity';
 import type { ChatMessage, RetryConfig, Usage } from '../src/core/contract.ts';
 import { callModel } from './call-model.ts';
 import type { CallLedger } from './call-model.ts';
@@ -27,8 +28,10 @@ export async function say(world: World, input: SayInput): Promise<SayResult> {
   const provider = world.provider(input.provider);
   const { reply, ledger } = await callModel({
     provider,
+    place: Context.current().info.workflowExecution?.workflowId ?? 'complete',
     attempt: 1,
     retry,
+    isSoftlyCancelled: false,
     request: { model, messages, mode: 'text', timeoutMs },
   });
   return {

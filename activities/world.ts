@@ -5,6 +5,10 @@ import type { CompiledSchema } from '../src/core/compile-schema.ts';
 import type { SchemaReference } from '../src/core/contract.ts';
 import type { JsonObject } from '../src/core/json.ts';
 import type { Provider } from '../src/provider/provider.ts';
+import type { StoredBatch } from '../src/store/batches.ts';
+import type { Store } from '../src/store/open-store.ts';
+import type { StoredSchema } from '../src/store/schemas.ts';
+import { batchMemory } from './batch-memory.ts';
 
 /** Schemas that callers may name: zod schemas, or JSON Schema 2020-12. */
 export type SchemaRegistry = Readonly<Record<string, z.ZodType | JsonObject>>;
@@ -15,10 +19,15 @@ export interface World {
   provider(name: string): Provider;
   readonly defaultProvider: string;
   readonly callTimeoutMs: number;
+  readonly store: Store;
   readonly schemas: {
     /** @throws a non-retryable `invalid_input` failure for an unknown name or a schema that is wrong. */
     compile(reference: SchemaReference): CompiledSchema;
+    /** One that is in the store. */
+    stored(hash: string): Promise<StoredSchema>;
   };
+  /** A batch as it was in the last quarter of a second, so that a thousand calls ask for it four times. */
+  batch(id: string): Promise<StoredBatch>;
 }
 
 /** A caller's mistake: no retry helps. */
@@ -31,6 +40,7 @@ export function createWorld(options: {
   readonly providers: readonly Provider[];
   readonly schemas: SchemaRegistry;
   readonly callTimeoutMs: number;
+  readonly store: Store;
 }): World {
   const [first] = options.providers;
   if (first === undefined) throw new Error('A worker needs at least one provider, got none.');
@@ -38,9 +48,12 @@ export function createWorld(options: {
   const registered = new Map(
     Object.entries(options.schemas).map(([name, schema]) => [name, compileSchema(asJsonSchema(schema))]),
   );
+  const memory = batchMemory(options.store);
   return {
     defaultProvider: first.name,
     callTimeoutMs: options.callTimeoutMs,
+    store: options.store,
+    batch: (id) => memory.batch(id),
     provider(name) {
       const provider = providers.get(name);
       if (provider !== undefined) return provider;
@@ -50,6 +63,7 @@ export function createWorld(options: {
       );
     },
     schemas: {
+      stored: (hash) => memory.schema(hash),
       compile({ name, jsonSchema }) {
         if (jsonSchema !== undefined) return compileInline(name, jsonSchema);
         const schema = registered.get(name);

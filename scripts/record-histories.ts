@@ -52,7 +52,7 @@ const SCENARIOS: readonly Scenario[] = [
     script: [wrong, { status: 500 }],
     settings: { retry: { ...retry, maxProviderRetries: 2 } },
   },
-  { name: 'gave-up-over-budget', script: [wrong], settings: { budget: { maxTokens: 50 } } },
+  { name: 'gave-up-over-budget', script: [wrong], settings: { budget: { maxTokens: 150 } } },
 ];
 
 try {

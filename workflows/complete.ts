@@ -1,7 +1,8 @@
 import type { CompleteInput, Completion } from '../src/core/contract.ts';
 import { NO_USAGE } from '../src/core/usage.ts';
-import { modelActivitiesFor, providerFailureOf } from './conversation.ts';
-import { prepareCompletion } from './planning.ts';
+import { providerFailureOf } from './conversation.ts';
+import { prepareCompletion } from './house-activities.ts';
+import { modelActivitiesFor } from './model-activities.ts';
 
 /** Plain messages in, text out, with the same provider retries as an extraction. */
 export async function complete(input: CompleteInput): Promise<Completion> {
@@ -9,7 +10,9 @@ export async function complete(input: CompleteInput): Promise<Completion> {
   const { provider, model, simulated, retry, timeoutMs } = prepared;
   const said = { model: `${provider}/${model}`, simulated };
   try {
-    const { text, finish, usage, ledger } = await modelActivitiesFor(prepared, `completion · ${model}`).say({
+    const { text, finish, usage, ledger } = await modelActivitiesFor(prepared, {
+      summary: `completion · ${model}`,
+    }).say({
       provider,
       model,
       messages: input.messages,

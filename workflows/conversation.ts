@@ -3,19 +3,10 @@
  *
  * Decisions are taken on recorded verdicts, so that replay depends on no schema library.
  */
-import {
-  ActivityFailure,
-  ApplicationFailure,
-  TimeoutFailure,
-  isCancellation,
-  proxyActivities,
-  setCurrentDetails,
-} from '@temporalio/workflow';
-import type { ModelActivities } from '../activities/index.ts';
-import type { AskResult } from '../activities/ask.ts';
+import { ActivityFailure, ApplicationFailure, TimeoutFailure, isCancellation } from '@temporalio/workflow';
+import type { AskResult, Judged } from '../activities/ask.ts';
 import type { CallLedger } from '../activities/call-model.ts';
-import type { PreparedCall, PreparedExtraction } from '../activities/prepare.ts';
-import { providerTaskQueue } from '../src/core/contract.ts';
+import { PROVIDER_FAILURE_TYPES } from '../src/core/contract.ts';
 import type {
   ConversationState,
   Outcome,
@@ -25,66 +16,44 @@ import type {
   RejectedAnswer,
   StopReason,
   Turn,
+  Usage,
 } from '../src/core/contract.ts';
-import { PROVIDER_FAILURE_TYPES } from '../src/core/contract.ts';
 import { feedbackMessage } from '../src/core/feedback.ts';
+import type { PreparedExtraction } from '../src/core/prepared.ts';
 import { nextStep } from '../src/core/strategy.ts';
 import type { Ask, RejectedAnswerRecord } from '../src/core/strategy.ts';
 import { NO_USAGE, addUsage } from '../src/core/usage.ts';
-import { exceedsBudget } from './budget.ts';
-
-/** How soon a call whose worker was lost is made again. */
-const HEARTBEAT_TIMEOUT_MS = 10_000;
-/** Beyond the call's own timeout: time to judge. */
-const JUDGING_MS = 30_000;
-/** Lost workers cost no provider retry, but a document that kills every worker must end some time. */
-const WORKER_LOSSES = 10;
-
-/** Model calls of one prepared conversation, on its provider's task queue, with its retry policy. */
-export function modelActivitiesFor(
-  { provider, retry, timeoutMs }: PreparedCall,
-  summary: string,
-): ModelActivities {
-  return proxyActivities<ModelActivities>({
-    taskQueue: providerTaskQueue(provider),
-    startToCloseTimeout: timeoutMs + JUDGING_MS,
-    heartbeatTimeout: HEARTBEAT_TIMEOUT_MS,
-    summary,
-    retry: {
-      initialInterval: Math.max(1, retry.baseDelayMs),
-      maximumInterval: Math.max(1, retry.baseDelayMs, retry.maxDelayMs),
-      backoffCoefficient: retry.exponentialBase,
-      maximumAttempts: 1 + retry.maxProviderRetries + WORKER_LOSSES,
-    },
-  });
-}
+import { WORKER_LOSSES } from './model-activities.ts';
 
 /** The conversation about one document. Mutable on purpose: it is the workflow's state, which queries read. */
 export interface Conversation {
-  readonly text: string;
   readonly prepared: PreparedExtraction;
   readonly turns: Turn[];
   readonly rejected: RejectedAnswerRecord[];
   readonly errors: OutcomeError[];
-  usage: typeof NO_USAGE;
+  usage: Usage;
+  /** Of `usage.calls`, those of attempts that got no answer. */
+  unansweredCalls: number;
   /** Set once, at the end. */
   outcome?: Outcome;
 }
 
+/** What a conversation needs of the workflow it is held in. */
+export interface Surroundings {
+  /** Makes one attempt. Provider failures are waited out below, by Temporal. */
+  ask(conversation: Conversation, how: Ask): Promise<AskResult>;
+  /** Tells a person how it goes. */
+  show(conversation: Conversation, headline: string): void;
+}
+
 /** A conversation in which nothing has been said yet. */
-export function openConversation(text: string, prepared: PreparedExtraction): Conversation {
-  return { text, prepared, turns: [], rejected: [], errors: [], usage: NO_USAGE };
+export function openConversation(prepared: PreparedExtraction): Conversation {
+  return { prepared, turns: [], rejected: [], errors: [], usage: NO_USAGE, unansweredCalls: 0 };
 }
 
 /** What the query `conversation` shows. */
-export function stateOf({
-  prepared,
-  turns,
-  errors,
-  usage,
-  rejected,
-  outcome,
-}: Conversation): ConversationState {
+export function stateOf(conversation: Conversation): ConversationState {
+  const { prepared, turns, errors, usage, rejected, outcome } = conversation;
   const { retry, strategy, provider, model } = prepared;
   return {
     status: outcome === undefined ? 'asking' : 'done',
@@ -98,63 +67,68 @@ export function stateOf({
   };
 }
 
-/** Asks until an answer is accepted or the strategy gives up. Provider failures are waited out below, by Temporal. */
-export async function converse(conversation: Conversation): Promise<Outcome> {
+/** Asks until an answer is accepted or the strategy gives up. */
+export async function converse(conversation: Conversation, surroundings: Surroundings): Promise<Outcome> {
   const { prepared, rejected } = conversation;
   for (;;) {
     const step = nextStep(prepared, rejected);
-    if (step.kind === 'stop') return giveUp(conversation, step.reason, step.why);
-    if (exceedsBudget(conversation)) {
-      return giveUp(conversation, 'budget', 'the next call would exceed the budget');
-    }
-    show(conversation, step.ask.why);
-    const result = await askOnce(conversation, step.ask);
-    if ('stopped' in result) return giveUp(conversation, result.stopped, result.message);
+    if (step.kind === 'stop') return giveUp(conversation, surroundings, step.reason, step.why);
+    surroundings.show(conversation, step.ask.why);
+    const result = await askOnce(conversation, surroundings, step.ask);
+    if ('stopped' in result) return giveUp(conversation, surroundings, result.stopped, result.message);
     const { verdict } = result;
     if (verdict.status === 'accepted') {
-      return finish(conversation, {
-        success: true,
-        data: verdict.data,
-        repairs: verdict.repairs,
-        stopped: null,
-      });
+      const { data, repairs } = verdict;
+      const outcome = finish(conversation, { success: true, data, repairs, stopped: null });
+      const { maxAttempts } = prepared.retry;
+      surroundings.show(
+        conversation,
+        `Accepted after ${outcome.attempts} of at most ${maxAttempts} attempts`,
+      );
+      return outcome;
     }
     reject(conversation, step.ask, result, { attempt: step.ask.attempt, ...verdict.problem });
   }
 }
 
+/** An end that no answer brought about. */
+interface Stop {
+  readonly stopped: StopReason;
+  readonly message: string;
+}
+
 async function askOnce(
   conversation: Conversation,
-  { attempt, mode, carry, reframe, maxOutputTokens, why }: Ask,
-): Promise<AskResult | { readonly stopped: ProviderFailureType; readonly message: string }> {
-  const { prepared, text, turns } = conversation;
-  const { schema, systemPrompt, provider, model, coerce, retry, timeoutMs } = prepared;
-  try {
-    const result = await modelActivitiesFor(prepared, why).ask({
-      attempt,
-      text,
-      schema,
-      ...(systemPrompt === undefined ? {} : { systemPrompt }),
-      provider,
-      model,
-      mode,
-      coerce,
-      turns: carry === 'all-turns' ? turns : [],
-      reframe: reframe ?? false,
-      ...(maxOutputTokens === undefined ? {} : { maxOutputTokens }),
-      retry,
-      timeoutMs,
-    });
-    conversation.errors.push(...result.ledger.failures);
-    conversation.usage = addUsage(conversation.usage, result.usage);
-    return result;
-  } catch (error) {
-    const failed = providerFailureOf(error, attempt);
-    conversation.errors.push(...failed.ledger.failures);
-    const calls = failed.ledger.failures.length + failed.ledger.interrupted;
-    conversation.usage = addUsage(conversation.usage, { ...NO_USAGE, calls });
-    return { stopped: failed.type, message: failed.message };
+  surroundings: Surroundings,
+  how: Ask,
+): Promise<Judged | Stop> {
+  for (;;) {
+    let result: AskResult;
+    try {
+      result = await surroundings.ask(conversation, how);
+    } catch (error) {
+      const failed = providerFailureOf(error, how.attempt);
+      countUnanswered(conversation, failed.ledger);
+      return { stopped: failed.type, message: failed.message };
+    }
+    switch (result.status) {
+      case 'judged':
+        conversation.errors.push(...result.ledger.failures);
+        conversation.usage = addUsage(conversation.usage, result.usage);
+        return result;
+      case 'over_budget':
+        return { stopped: 'budget', message: 'the next call would exceed the budget' };
+      case 'held':
+        countUnanswered(conversation, result.ledger);
+    }
   }
+}
+
+function countUnanswered(conversation: Conversation, { failures, interrupted }: CallLedger): void {
+  const calls = failures.length + interrupted;
+  conversation.errors.push(...failures);
+  conversation.usage = addUsage(conversation.usage, { ...NO_USAGE, calls });
+  conversation.unansweredCalls += calls;
 }
 
 /** A provider failure whose retries are used up is an expected end. Anything else, a cancellation too, is thrown on. */
@@ -179,7 +153,7 @@ export function providerFailureOf(
 function reject(
   conversation: Conversation,
   ask: Ask,
-  { answer, usage }: AskResult,
+  { answer, usage }: Judged,
   problem: RejectedAnswer,
 ): void {
   conversation.errors.push(problem);
@@ -192,9 +166,14 @@ function reject(
   conversation.turns.push({ attempt: ask.attempt, answer, feedback: feedbackMessage(problem) });
 }
 
-function giveUp(conversation: Conversation, stopped: StopReason, why: string): Outcome {
+function giveUp(
+  conversation: Conversation,
+  surroundings: Surroundings,
+  stopped: StopReason,
+  why: string,
+): Outcome {
   const outcome = finish(conversation, { success: false, data: null, repairs: [], stopped });
-  show(conversation, `Gave up (${stopped}): ${why}`);
+  surroundings.show(conversation, `Gave up (${stopped}): ${why}`);
   return outcome;
 }
 
@@ -212,26 +191,5 @@ function finish(
     simulated: prepared.simulated,
   };
   conversation.outcome = outcome;
-  if (ending.success)
-    show(
-      conversation,
-      `Accepted after ${outcome.attempts} of at most ${prepared.retry.maxAttempts} attempts`,
-    );
   return outcome;
-}
-
-/** What a person reads in the Web UI. Field names and messages only: values can be personal data. */
-function show({ prepared, rejected }: Conversation, headline: string): void {
-  const lines = rejected.flatMap(({ attempt, problem }) => [
-    `- attempt ${attempt}: ${problem.type}`,
-    ...problem.details.map(({ path, message }) => `    - \`${path || '(answer)'}\`: ${message}`),
-  ]);
-  const simulated = prepared.simulated ? ' · simulated provider' : '';
-  setCurrentDetails(
-    [
-      `**${headline}**`,
-      `${prepared.strategy} · ${prepared.provider}/${prepared.model}${simulated}`,
-      ...lines,
-    ].join('\n\n'),
-  );
 }

@@ -1,8 +1,11 @@
-import { defineQuery, setHandler } from '@temporalio/workflow';
+import { defineQuery, setCurrentDetails, setHandler, workflowInfo } from '@temporalio/workflow';
 import type { ConversationState, ExtractInput, Outcome } from '../src/core/contract.ts';
+import type { PreparedExtraction } from '../src/core/prepared.ts';
 import { converse, openConversation, stateOf } from './conversation.ts';
 import type { Conversation } from './conversation.ts';
-import { prepareExtraction } from './planning.ts';
+import { prepareExtraction, store } from './house-activities.ts';
+import { modelActivitiesFor, spentBy } from './model-activities.ts';
+import { storedOutcome } from './stored-outcome.ts';
 
 /** Turns and errors so far; null before the input has been checked. */
 export const conversationQuery = defineQuery<ConversationState | null>('conversation');
@@ -17,7 +20,36 @@ export async function extract(input: ExtractInput): Promise<Outcome> {
   let conversation: Conversation | undefined;
   setHandler(conversationQuery, () => (conversation === undefined ? null : stateOf(conversation)));
 
-  const prepared = await prepareExtraction(input);
-  conversation = openConversation(input.document.text, prepared);
-  return converse(conversation);
+  const { document } = input;
+  // A later run under the same id is another round.
+  const round = workflowInfo().startTime.getTime();
+  const settings = await prepareExtraction(input);
+  conversation = openConversation(settings);
+  const outcome = await converse(conversation, {
+    show,
+    ask: (about, how) =>
+      modelActivitiesFor(settings, { summary: how.why }).ask({
+        document,
+        settings,
+        round,
+        ask: how,
+        turns: how.carry === 'all-turns' ? about.turns : [],
+        spent: spentBy(about),
+      }),
+  });
+  await store.recordExtraction({ id: document.id, round, outcome: storedOutcome(conversation, outcome) });
+  return outcome;
+}
+
+/** What a person reads in the Web UI. Field names and messages only: values can be personal data. */
+function show({ prepared, rejected }: Conversation, headline: string): void {
+  const lines = rejected.flatMap(({ attempt, problem }) => [
+    `- attempt ${attempt}: ${problem.type}`,
+    ...problem.details.map(({ path, message }) => `    - \`${path || '(answer)'}\`: ${message}`),
+  ]);
+  setCurrentDetails([`**${headline}**`, describe(prepared), ...lines].join('\n\n'));
+}
+
+function describe({ simulated, strategy, provider, model }: PreparedExtraction): string {
+  return `${strategy} · ${provider}/${model}${simulated ? ' · simulated provider' : ''}`;
 }

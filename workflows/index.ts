@@ -1,3 +1,5 @@
 /** All that a worker registers, and nothing else. */
+export { batch } from './batch.ts';
 export { complete } from './complete.ts';
 export { extract } from './extract.ts';
+export { shard } from './shard.ts';

@@ -1,37 +1,25 @@
 import { CancelledFailure, TerminatedFailure, WorkflowFailedError } from '@temporalio/client';
-import { DurableExtract } from '../client/durable-extract.ts';
 import type { ExtractHandle } from '../client/durable-extract.ts';
-import { InvalidInputError } from '../client/invalid-input-error.ts';
-import { STRATEGIES } from '../core/contract.ts';
-import type { Outcome, OutcomeError, StrategyName } from '../core/contract.ts';
+import type { Outcome, OutcomeError } from '../core/contract.ts';
 import type { Json } from '../core/json.ts';
-import { stackHome } from '../stack/home.ts';
 import type { OnProgress } from '../stack/progress.ts';
-import { EXIT, UsageError } from './exit-codes.ts';
-import { requireExternalWorker } from './external-workers.ts';
+import { connectToRunning } from './connect-to-running.ts';
+import { EXIT } from './exit-codes.ts';
 import { onInterrupt } from './interrupt.ts';
 import { counted, note, print } from './output.ts';
-import { readSchema } from './read-schema.ts';
-import type { NamedSchema } from './read-schema.ts';
+import { adviceOnSchemaName, readSchema } from './read-schema.ts';
+import { readNonEmpty, readSettings } from './read-settings.ts';
+import type { SettingFlags } from './read-settings.ts';
 import { readText } from './read-text.ts';
-import { ensureRunning } from './running-stack.ts';
 import { watchExtraction } from './watch-extraction.ts';
 
 /** The options of `extract`, as they are typed. */
-export interface ExtractFlags {
+export interface ExtractFlags extends SettingFlags {
   readonly file?: string;
   readonly schema?: string;
-  readonly model?: string;
-  readonly strategy?: string;
-  readonly maxAttempts?: string;
   readonly id?: string;
   readonly json?: true;
 }
-
-/** The contract's own limit. */
-const MAX_ATTEMPTS = 100;
-/** Temporal takes 1000 characters; the prefix takes some. */
-const MAX_ID_CHARS = 900;
 
 /** `extract [TEXT]`: data (or, with `--json`, the whole outcome) on stdout, the rest on stderr. */
 export async function extractCommand(
@@ -39,14 +27,14 @@ export async function extractCommand(
   flags: ExtractFlags,
   onProgress: OnProgress,
 ): Promise<number> {
-  const schema = readSchema(flags.schema);
-  const settings = readSettings(flags);
+  const schema = readSchema('extract', flags.schema);
+  const settings = {
+    ...readSettings(flags),
+    ...(flags.id === undefined ? {} : { id: readNonEmpty('--id', flags.id) }),
+  };
   const text = await readText(given, flags.file);
 
-  const place = { home: stackHome({ env: process.env }), env: process.env };
-  const stack = await ensureRunning({ ...place, onProgress });
-  if (stack.external) await requireExternalWorker(place);
-  const extractor = await DurableExtract.connect();
+  const extractor = await connectToRunning(onProgress);
   try {
     const handle = await extractor.startExtract({ text, schema, ...settings });
     if (!handle.started) note(`'${handle.id}' was started before: this is its one outcome`);
@@ -91,48 +79,6 @@ async function awaited(
     ignoreInterrupts();
     stopWatching();
   }
-}
-
-function readSettings({ model, strategy, maxAttempts, id }: ExtractFlags) {
-  return {
-    ...(model === undefined ? {} : { model: readNonEmpty('--model', model) }),
-    ...(strategy === undefined ? {} : { strategy: readStrategy(strategy) }),
-    ...(maxAttempts === undefined ? {} : { retry: { maxAttempts: readAttempts(maxAttempts) } }),
-    ...(id === undefined ? {} : { id: readNonEmpty('--id', id) }),
-  };
-}
-
-function readNonEmpty(flag: string, given: string): string {
-  if (given.trim() !== '' && given.length <= MAX_ID_CHARS) return given;
-  const got = given.trim() === '' ? 'an empty one' : `${given.length} characters`;
-  throw new UsageError(
-    `${flag}: expected a name of 1 to ${MAX_ID_CHARS} characters, got ${got}. Give one, or leave ${flag} out.`,
-  );
-}
-
-function readStrategy(given: string): StrategyName {
-  const strategy = STRATEGIES.find((name) => name === given);
-  if (strategy !== undefined) return strategy;
-  throw new UsageError(
-    `--strategy: expected one of ${STRATEGIES.join(', ')}, got '${given}'. Use one of them.`,
-  );
-}
-
-function readAttempts(given: string): number {
-  if (/^[1-9]\d{0,2}$/.test(given) && Number(given) <= MAX_ATTEMPTS) return Number(given);
-  throw new UsageError(
-    `--max-attempts: expected a whole number from 1 to ${MAX_ATTEMPTS}, got '${given}'. Leave it out for 3.`,
-  );
-}
-
-/** The worker alone knows the registered names, and cannot know that the caller has files. */
-function adviceOnSchemaName(error: unknown, schema: NamedSchema): unknown {
-  if (!(error instanceof InvalidInputError) || typeof schema !== 'string') return error;
-  if (!error.message.startsWith('schema.name:')) return error;
-  return new UsageError(
-    `--schema: ${error.message.slice('schema.name:'.length).trim()}\nA JSON Schema file is named by its path: --schema ./${schema}.json`,
-    { cause: error },
-  );
 }
 
 /** The same input under the same id joins the extraction instead of starting another. */

@@ -1,6 +1,8 @@
 import { Command, CommanderError } from 'commander';
 import type { OnProgress } from '../stack/progress.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
+import type { ExportFlags } from './batch/export.ts';
+import type { BatchFlags, BatchRunFlags } from './batch/flags.ts';
 import type { ExtractFlags } from './extract-command.ts';
 import { note } from './output.ts';
 import type { StackFlags } from './stack-commands.ts';
@@ -64,10 +66,102 @@ function program(setExitCode: (code: number) => void): Command {
       const { workerCommand } = await import('./worker-command.ts');
       setExitCode(await workerCommand(onProgress));
     });
-  for (const command of root.commands) {
-    command.showHelpAfterError(`See: durable-extract ${command.name()} --help`);
+  addBatchCommands(root.command('batch').description('extract from many documents'), setExitCode);
+  for (const command of [...root.commands, ...root.commands.flatMap(({ commands }) => commands)]) {
+    command.showHelpAfterError(`See: durable-extract ${pathOf(command)} --help`);
   }
   return root.showHelpAfterError('See: durable-extract --help');
+}
+
+function addBatchCommands(batch: Command, setExitCode: (code: number) => void): void {
+  batch
+    .command('run')
+    .description('start a batch, or join the one of the same id and input; then watch it')
+    .argument('<input>', 'a .jsonl file, a .csv file, or a folder of texts')
+    .option('--schema <name|file>', 'a registered schema, or a JSON Schema file (required)')
+    .option('--id <id>', 'names the batch: the same command joins it after any crash (required)')
+    .option('--concurrency <n>', 'documents in work at once (default 50)')
+    .option('--model <model>', 'model, or provider/model')
+    .option('--strategy <strategy>', 'basic, feedback or adaptive (default)')
+    .option('--max-attempts <n>', 'answers that are judged, at most, for each document (default 3)')
+    .option('--skip-bad-lines', 'record lines that cannot be used as failed documents, and go on')
+    .option('--text-column <name>', "of a .csv file (default 'text')")
+    .option('--id-column <name>', "of a .csv file (default 'id')")
+    .option('--detach', 'start it and leave')
+    .option('--json', 'print the status at the end as JSON')
+    .action(async (input: string, flags: BatchRunFlags) => {
+      const { runBatch } = await import('./batch/run.ts');
+      setExitCode(await runBatch(input, flags, onProgress));
+    });
+  const changes = [
+    ['watch', 'show a batch until it has ended', 'watchCommand'],
+    ['pause', 'make no further calls', 'pauseCommand'],
+    ['cancel', 'end it; what is done is kept', 'cancelCommand'],
+    ['retry-failed', 'do the documents again that were not extracted', 'retryFailedCommand'],
+  ] as const;
+  for (const [name, description, command] of changes) {
+    batch
+      .command(name)
+      .description(description)
+      .argument('<id>')
+      .option('--json', 'print the status as JSON')
+      .action(async (id: string, flags: BatchFlags) => {
+        const control = await import('./batch/control.ts');
+        setExitCode(await control[command](id, flags, onProgress));
+      });
+  }
+  batch
+    .command('resume')
+    .description('go on: after a pause, a cancellation, or a crash of everything')
+    .argument('<id>')
+    .option('--concurrency <n>', 'documents in work at once from now on; also of a batch that runs')
+    .option('--json', 'print the status as JSON')
+    .action(async (id: string, flags: BatchFlags & { readonly concurrency?: string }) => {
+      const { resumeCommand } = await import('./batch/control.ts');
+      setExitCode(await resumeCommand(id, flags, onProgress));
+    });
+  batch
+    .command('rejudge')
+    .description('judge all answers again by another schema; ask only where none passes')
+    .argument('<id>')
+    .option('--schema <name|file>', 'the new schema (required)')
+    .option('--json', 'print the status at the end as JSON')
+    .action(async (id: string, flags: BatchFlags & { readonly schema?: string }) => {
+      const { rejudgeCommand } = await import('./batch/control.ts');
+      setExitCode(await rejudgeCommand(id, flags, onProgress));
+    });
+  batch
+    .command('status')
+    .description('where a batch stands; starts nothing')
+    .argument('<id>')
+    .option('--json', 'print JSON')
+    .action(async (id: string, flags: BatchFlags) => {
+      const { statusCommand } = await import('./batch/status.ts');
+      setExitCode(await statusCommand(id, flags));
+    });
+  batch
+    .command('list')
+    .description('all batches; starts nothing')
+    .option('--json', 'print JSON')
+    .action(async (flags: BatchFlags) => {
+      const { listCommand } = await import('./batch/status.ts');
+      setExitCode(await listCommand(flags));
+    });
+  batch
+    .command('export')
+    .description('write a line for each document, in input order; starts nothing')
+    .argument('<id>')
+    .option('--out <file>', 'where to; - for standard output (required)')
+    .option('--format <format>', "jsonl or csv (default: by the file's ending)")
+    .action(async (id: string, flags: ExportFlags) => {
+      const { exportCommand } = await import('./batch/export.ts');
+      setExitCode(await exportCommand(id, flags));
+    });
+}
+
+function pathOf(command: Command): string {
+  const { parent } = command;
+  return parent === null || parent.parent === null ? command.name() : `${parent.name()} ${command.name()}`;
 }
 
 async function main(): Promise<number> {

@@ -1,13 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { basename, extname } from 'node:path';
 import type { z } from 'zod';
+import type { SchemaOption } from '../client/durable-extract.ts';
+import { InvalidInputError } from '../client/invalid-input-error.ts';
 import { InvalidSchemaError, compileSchema } from '../core/compile-schema.ts';
 import type { JsonObject } from '../core/json.ts';
 import { isJsonObject } from '../core/json.ts';
 import { shortenText } from '../core/shorten-json.ts';
 import { codeOf, messageOf } from '../stack/error-facts.ts';
 import { UsageError } from './exit-codes.ts';
-import type { SchemaOption } from '../client/durable-extract.ts';
 
 /** A schema a command line can name: registered, or read from a file. */
 export type NamedSchema = Exclude<SchemaOption, z.ZodType>;
@@ -18,10 +19,10 @@ export type NamedSchema = Exclude<SchemaOption, z.ZodType>;
  *
  * @throws {UsageError} where the file cannot be read, is no JSON object, or no valid JSON Schema.
  */
-export function readSchema(given: string | undefined): NamedSchema {
+export function readSchema(command: string, given: string | undefined): NamedSchema {
   if (!given) {
     throw new UsageError(
-      'extract: expected --schema NAME|FILE, got none. Name a schema that the worker has registered (such as user), ' +
+      `${command}: expected --schema NAME|FILE, got none. Name a schema that the worker has registered (such as user), ` +
         'or give the path of a JSON Schema file (./invoice.json).',
     );
   }
@@ -63,4 +64,17 @@ function readFile(path: string): string {
         'Correct the path; a registered name has no slash and no .json.',
     );
   }
+}
+
+/**
+ * What to do about a name that no worker knows, where that is what is wrong.
+ *
+ * The worker alone knows the registered names, and cannot know that the caller has files. */
+export function adviceOnSchemaName(error: unknown, schema: NamedSchema): unknown {
+  if (!(error instanceof InvalidInputError) || typeof schema !== 'string') return error;
+  if (!error.message.startsWith('schema.name:')) return error;
+  return new UsageError(
+    `--schema: ${error.message.slice('schema.name:'.length).trim()}\nA JSON Schema file is named by its path: --schema ./${schema}.json`,
+    { cause: error },
+  );
 }

@@ -20,6 +20,8 @@ const WORKER_VARIABLES = [
   'DURABLE_EXTRACT_MODEL',
   'DURABLE_EXTRACT_SCHEMAS',
   'DURABLE_EXTRACT_CALL_TIMEOUT_MS',
+  'DURABLE_EXTRACT_RPM',
+  'DATABASE_URL',
 ] as const;
 
 /** Starts what is missing. With `TEMPORAL_ADDRESS` set: starts nothing, and takes the workers that are there. */

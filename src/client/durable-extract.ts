@@ -1,12 +1,11 @@
 import { createHash, randomUUID } from 'node:crypto';
-import {
-  Client,
-  Connection,
-  WorkflowExecutionAlreadyStartedError,
-  WorkflowFailedError,
-} from '@temporalio/client';
+import { Client, Connection, WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import type { WorkflowHandle } from '@temporalio/client';
 import { z } from 'zod';
+import { readGivenDocument } from '../core/batch-input.ts';
+import type { InputEntry } from '../core/batch-input.ts';
+import { DEFAULT_CONCURRENCY, MAX_CONCURRENCY } from '../core/batch-contract.ts';
+import type { BatchResult, BatchSettings } from '../core/batch-contract.ts';
 import { WORKFLOW_TASK_QUEUE, completeWorkflowId, extractWorkflowId } from '../core/contract.ts';
 import type {
   ChatMessage,
@@ -22,7 +21,15 @@ import type { Json, JsonObject } from '../core/json.ts';
 import { stackHome } from '../stack/home.ts';
 import { resolveTemporalConnection } from '../stack/connection.ts';
 import type { Environment } from '../stack/progress.ts';
+import { openStore } from '../store/open-store.ts';
+import type { Store } from '../store/open-store.ts';
+import { BatchHandle } from './batch-handle.ts';
 import { InvalidInputError } from './invalid-input-error.ts';
+import { putBatch } from './put-batch.ts';
+import { resultOf } from './workflow-result.ts';
+
+/** Temporal takes 1000 characters in a workflow's id. */
+const MAX_BATCH_ID_CHARS = 200;
 
 /** A registered schema's name, a zod schema, or JSON Schema 2020-12 with a name. */
 export type SchemaOption = string | z.ZodType | { readonly name: string; readonly jsonSchema: JsonObject };
@@ -33,6 +40,26 @@ export interface ExtractOptions<S extends SchemaOption> extends Omit<ExtractInpu
   readonly schema: S;
   /** Names the extraction: the same id twice is one extraction. Default: a random one. */
   readonly id?: string;
+}
+
+/** A document of a batch, as a service gives it; what else it holds comes back as `metadata`. */
+export interface GivenDocument {
+  readonly id: string;
+  readonly text: string;
+  /** Goes before the batch's: a registered name, or JSON Schema with or without a name. */
+  readonly schema?: string | JsonObject;
+  readonly [key: string]: unknown;
+}
+
+/** How a batch is made. */
+export interface BatchOptions<S extends SchemaOption> extends Omit<BatchSettings, 'schema'> {
+  readonly schema: S;
+  /** Names the batch: the same id with the same input joins it, with other input it is refused. */
+  readonly id: string;
+  /** Documents in work at once, in the whole batch. Default 50. */
+  readonly concurrency?: number;
+  /** Whether a document that cannot be used becomes a failed one, rather than the end of it all. Default false. */
+  readonly skipBadLines?: boolean;
 }
 
 /** The data's type: the zod schema's, or any JSON. */
@@ -63,9 +90,12 @@ export class DurableExtract {
   /** For what this class does not do. */
   readonly client: Client;
   readonly #connection: Connection;
+  readonly #env: Environment;
+  #store: Promise<Store> | undefined;
 
-  private constructor(connection: Connection, namespace: string) {
+  private constructor(connection: Connection, namespace: string, env: Environment) {
     this.#connection = connection;
+    this.#env = env;
     this.client = new Client({ connection, namespace });
   }
 
@@ -80,7 +110,7 @@ export class DurableExtract {
     const env = options.env ?? process.env;
     if (options.address !== undefined) {
       const connection = await Connection.connect({ address: options.address });
-      return new DurableExtract(connection, options.namespace ?? 'default');
+      return new DurableExtract(connection, options.namespace ?? 'default', env);
     }
     const resolved = resolveTemporalConnection({ env, home: stackHome({ env }) });
     if (resolved === undefined) {
@@ -90,7 +120,7 @@ export class DurableExtract {
       );
     }
     const connection = await Connection.connect(resolved.clientOptions);
-    return new DurableExtract(connection, options.namespace ?? resolved.namespace);
+    return new DurableExtract(connection, options.namespace ?? resolved.namespace, env);
   }
 
   /** Extracts and waits. An extraction that gives up is an outcome with `success: false`, not an error. */
@@ -135,8 +165,67 @@ export class DurableExtract {
     return (await resultOf(handle)) as Completion;
   }
 
+  /**
+   * Puts documents into the store and starts their batch, or joins the one of the same id and input. Needs the store that
+   * the workers use (`DATABASE_URL`, or the home's).
+   *
+   * @example
+   * const batch = await extractor.batch(documents, { id: 'orders-2026-11', schema: order, concurrency: 100 });
+   * for await (const { id, success, data } of batch.results()) …
+   * @throws {InvalidInputError} for documents that cannot be used, each named; for other input under a known id.
+   */
+  async batch<S extends SchemaOption>(
+    documents: Iterable<GivenDocument> | AsyncIterable<GivenDocument>,
+    options: BatchOptions<S>,
+  ): Promise<BatchHandle<DataOf<S>>> {
+    return this.batchOfEntries(entriesOf(documents), options);
+  }
+
+  /** As {@link batch}, from entries that were read already: what the command line does. */
+  async batchOfEntries<S extends SchemaOption>(
+    entries: AsyncIterable<InputEntry>,
+    options: BatchOptions<S> & { readonly onProgress?: (documents: number) => void },
+  ): Promise<BatchHandle<DataOf<S>>> {
+    const {
+      id,
+      schema,
+      concurrency = DEFAULT_CONCURRENCY,
+      skipBadLines = false,
+      onProgress,
+      ...rest
+    } = options;
+    requireBatchId(id);
+    requireConcurrency(concurrency);
+    const handle = await this.batchHandle(id, schema);
+    const settings: BatchSettings = { ...rest, schema: schemaReference(schema) };
+    const put = { id, settings, concurrency, entries, skipBadLines };
+    await putBatch(await this.store(), onProgress === undefined ? put : { ...put, onProgress });
+    await handle.ensureStarted();
+    return handle;
+  }
+
+  /** A batch that was started before. With its zod schema, results are typed and parsed by it. */
+  async batchHandle<S extends SchemaOption = string>(
+    id: string,
+    schema?: S,
+  ): Promise<BatchHandle<DataOf<S>>> {
+    return new BatchHandle<DataOf<S>>({
+      id,
+      client: this.client,
+      store: await this.store(),
+      read: (result) => readResult(schema, result),
+    });
+  }
+
+  /** The store that the workers use. Opened when it is first needed, closed with this. */
+  async store(): Promise<Store> {
+    this.#store ??= openStore({ env: this.#env, home: stackHome({ env: this.#env }) });
+    return this.#store;
+  }
+
   async close(): Promise<void> {
     await this.#connection.close();
+    await (await this.#store)?.close();
   }
 
   async #start(options: {
@@ -188,13 +277,50 @@ function parsedBy<S extends z.ZodType>(schema: S, outcome: Outcome): Outcome<z.o
   return { ...outcome, data: schema.parse(outcome.data) };
 }
 
-async function resultOf(handle: WorkflowHandle): Promise<unknown> {
-  try {
-    return await handle.result();
-  } catch (error) {
-    const cause = error instanceof WorkflowFailedError ? error.cause : undefined;
-    if (cause && 'type' in cause && cause.type === 'invalid_input')
-      throw new InvalidInputError(cause.message);
-    throw error;
+async function* entriesOf(
+  documents: Iterable<GivenDocument> | AsyncIterable<GivenDocument>,
+): AsyncGenerator<InputEntry> {
+  let number = 0;
+  for await (const document of documents) {
+    number += 1;
+    yield { place: `document ${number}`, ...readGivenDocument(document) };
   }
+}
+
+/** What JSON Schema cannot say, zod says here; one result that it refuses is no reason to end the others. */
+function readResult<S extends SchemaOption>(
+  schema: S | undefined,
+  result: BatchResult,
+): BatchResult<DataOf<S>> {
+  if (!(schema instanceof z.ZodType) || !result.success) return result as BatchResult<DataOf<S>>;
+  const parsed = schema.safeParse(result.data);
+  if (parsed.success) return { ...result, data: parsed.data as DataOf<S> };
+  const message = z.prettifyError(parsed.error);
+  return {
+    ...result,
+    success: false,
+    data: null,
+    stopped: 'validation_error',
+    errors: [...result.errors, { attempt: result.attempts, type: 'validation_error', message, details: [] }],
+  };
+}
+
+/** Ids go into workflow ids, keys and file names of people. */
+function requireBatchId(id: string): void {
+  if (
+    typeof id === 'string' &&
+    id.length <= MAX_BATCH_ID_CHARS &&
+    /^[^\s/\p{Cc}"'\\][^/\p{Cc}"\\]*$/u.test(id)
+  )
+    return;
+  throw new InvalidInputError(
+    `id: expected a name of 1 to ${MAX_BATCH_ID_CHARS} characters without slashes, quotes and control characters, got ${JSON.stringify(id)}.`,
+  );
+}
+
+function requireConcurrency(concurrency: number): void {
+  if (Number.isInteger(concurrency) && concurrency >= 1 && concurrency <= MAX_CONCURRENCY) return;
+  throw new InvalidInputError(
+    `concurrency: expected a whole number from 1 to ${MAX_CONCURRENCY}, got ${JSON.stringify(concurrency)}.`,
+  );
 }

@@ -13,6 +13,9 @@ export function providerTaskQueue(provider: string): string {
   return `llm-${provider}`;
 }
 
+/** The batch, in the store, of what belongs to none: single extractions. */
+export const NO_BATCH = '';
+
 /** The workflow id of an extraction: `extract/<id>`. */
 export function extractWorkflowId(id: string): string {
   return `extract/${id}`;
@@ -27,6 +30,14 @@ export function completeWorkflowId(id: string): string {
 export interface Document {
   readonly id: string;
   readonly text: string;
+}
+
+/** A document of a batch, by its place: the text stays in the store. */
+export interface DocumentReference {
+  readonly id: string;
+  readonly batch: string;
+  /** From 0, in the order of the batch's input. */
+  readonly seq: number;
 }
 
 /** A schema by the name it is registered under in the worker, or inline as JSON Schema 2020-12. */
@@ -91,7 +102,7 @@ export interface Budget {
 
 /** What the `extract` workflow takes. */
 export interface ExtractInput {
-  readonly document: Document;
+  readonly document: Document | DocumentReference;
   readonly schema: SchemaReference;
   /** Replaces the built-in instructions; the schema and the document are still added. */
   readonly systemPrompt?: string;
@@ -176,8 +187,8 @@ export type Verdict =
   | { readonly status: 'accepted'; readonly data: Json; readonly repairs: readonly Repair[] }
   | { readonly status: 'rejected'; readonly problem: Problem };
 
-/** One entry of an outcome's `errors`: a rejected answer, or a provider failure met on the way. */
-export type OutcomeError = RejectedAnswer | ProviderFailure;
+/** One entry of an outcome's `errors`: a rejected answer, a provider failure met on the way, or what made asking impossible. */
+export type OutcomeError = RejectedAnswer | ProviderFailure | Fault;
 
 /** A rejected answer, in the list of errors. */
 export interface RejectedAnswer extends Problem {
@@ -195,6 +206,18 @@ export interface ProviderFailure {
   readonly delayMs: number | null;
 }
 
+/**
+ * Why a document of a batch could not be asked about: its input is wrong, or something broke that no retry mends. A single
+ * extraction fails in these cases; a batch goes on with its other documents.
+ */
+export interface Fault {
+  readonly attempt: number;
+  readonly type: 'invalid_input' | 'internal_error';
+  readonly message: string;
+  /** Always empty: no field is to blame. */
+  readonly details: readonly ProblemDetail[];
+}
+
 /** What a conversation has spent. Failed calls count. */
 export interface Usage {
   /** Requests that reached the provider, answered or not. */
@@ -207,7 +230,14 @@ export interface Usage {
 
 /** Why an extraction gave up. */
 export type StopReason =
-  'attempts' | 'validation_error' | 'budget' | 'refused' | 'content_filter' | 'futile' | ProviderFailureType;
+  | 'attempts'
+  | 'validation_error'
+  | 'budget'
+  | 'refused'
+  | 'content_filter'
+  | 'futile'
+  | ProviderFailureType
+  | Fault['type'];
 
 /** What the `extract` workflow returns. */
 export interface Outcome<T = Json> {

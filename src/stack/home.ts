@@ -12,6 +12,8 @@ export interface HomePaths {
   readonly lockFile: string;
   /** The Temporal server's SQLite file: all histories. */
   readonly databaseFile: string;
+  /** The store's SQLite file: documents, answers, outcomes. */
+  readonly storeFile: string;
   readonly logFolder: string;
   /** Files by which processes say that they are ready. */
   readonly runFolder: string;
@@ -30,6 +32,7 @@ export function homePaths(home: string): HomePaths {
     stateFile: join(absolute, 'stack.json'),
     lockFile: join(absolute, 'stack.lock'),
     databaseFile: join(absolute, 'temporal.db'),
+    storeFile: join(absolute, 'store.db'),
     logFolder: join(absolute, 'logs'),
     runFolder: join(absolute, 'run'),
   };

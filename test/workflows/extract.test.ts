@@ -124,7 +124,7 @@ describe('rejected answers', () => {
 
   it('stops before a call that would exceed the budget', () =>
     withProvider([{ answer: '{}' }], async (extract, seen) => {
-      const outcome = await extract({ budget: { maxTokens: 50 } });
+      const outcome = await extract({ budget: { maxTokens: 150 } });
       expect(outcome).toMatchObject({ success: false, stopped: 'budget', attempts: 1 });
       expect(seen).toHaveLength(1);
     }));

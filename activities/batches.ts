@@ -1,0 +1,233 @@
+import { ApplicationFailure, Context } from '@temporalio/activity';
+import { shardWorkflowId } from '../src/core/batch-contract.ts';
+import type { BatchState, RoundKind } from '../src/core/batch-contract.ts';
+import { judge } from '../src/core/judge.ts';
+import type {
+  OpenedBatch,
+  PendingDocument,
+  PreparedBatch,
+  PreparedExtraction,
+  ShardWork,
+} from '../src/core/prepared.ts';
+import type { DocumentOutcome, StoredOutcome } from '../src/core/stored-outcome.ts';
+import { NO_USAGE } from '../src/core/usage.ts';
+import type { StoredAttempt } from '../src/store/attempts.ts';
+import type { StoredBatch } from '../src/store/batches.ts';
+import { modesOf, prepareSettings } from './prepare.ts';
+import { invalidInput } from './world.ts';
+import type { World } from './world.ts';
+
+/** Documents a shard carries: some thousand events of history, and a tail that is short against the whole. */
+const DOCUMENTS_OF_A_SHARD = 500;
+
+/** Which batch, and which of its rounds. */
+export interface RoundOfBatch {
+  readonly batch: string;
+  readonly round: number;
+}
+
+/**
+ * Opens a batch: checks and resolves its settings, unless that was done in this round, and makes sure that no shard of an
+ * earlier run, whose coordinator was terminated, goes on beside the new ones.
+ *
+ * @throws a non-retryable `invalid_input` failure for settings that are wrong.
+ */
+export async function openBatch(
+  world: World,
+  { batch: id }: { readonly batch: string },
+): Promise<OpenedBatch> {
+  const batch = await world.store.batches.read(id);
+  if (batch === undefined || batch.inputHash === null) {
+    throw invalidInput(
+      `id: expected a batch that was put into the store of this worker, got '${id}', which it does not have. ` +
+        'Check DATABASE_URL and DURABLE_EXTRACT_HOME.',
+    );
+  }
+  await endLeftShards(id);
+  const { round, roundKind: kind, total, concurrency, state } = batch;
+  const prepared = batch.prepared ?? (await prepareRound(world, batch));
+  const isPaused = state === 'paused';
+  if (!isPaused) await world.store.batches.setState(id, 'running');
+  return { ...prepared, round, kind, total, concurrency, isPaused };
+}
+
+async function prepareRound(world: World, { id, round, settings }: StoredBatch): Promise<PreparedBatch> {
+  const { store } = world;
+  const { schema, ...rest } = prepareSettings(world, settings);
+  const { jsonSchema } = world.schemas.compile(schema);
+  const schemaHash = await store.schemas.save({ name: schema.name, jsonSchema });
+  await resolveOwnSchemas(world, id);
+  const hashes = await store.documents.schemaHashes(id);
+  const own = await Promise.all(hashes.map((hash) => world.schemas.stored(hash)));
+  const mode = settings.mode ?? 'auto';
+  const ownSchemas = own.map(({ name, jsonSchema: content }) => ({ name, ...modesOf(mode, content) }));
+  const prepared: PreparedBatch = {
+    settings: { ...rest, schema: { name: schema.name } },
+    schemaHash,
+    ownSchemas: Object.fromEntries(hashes.map((hash, index) => [hash, ownSchemas[index]!])),
+  };
+  await store.batches.setPrepared(id, round, prepared);
+  return prepared;
+}
+
+/** Names are resolved once, so that all of a batch is extracted by the same schemas. */
+async function resolveOwnSchemas({ store, schemas }: World, id: string): Promise<void> {
+  for (const { name, place } of await store.documents.unresolvedSchemas(id)) {
+    try {
+      const { jsonSchema } = schemas.compile({ name });
+      await store.documents.resolveSchema(id, name, await store.schemas.save({ name, jsonSchema }));
+    } catch (error) {
+      if (!(error instanceof ApplicationFailure)) throw error;
+      throw invalidInput(`${place}: ${error.message}`);
+    }
+  }
+}
+
+/** Shards outlive a terminated coordinator: they are ended before new ones take their documents. */
+async function endLeftShards(id: string): Promise<void> {
+  const { client } = Context.current();
+  const query = `WorkflowType = 'shard' AND ExecutionStatus = 'Running' AND WorkflowId STARTS_WITH "${shardWorkflowId(id, 0).slice(0, -1).replaceAll('"', '\\"')}"`;
+  for await (const { workflowId, runId } of client.workflow.list({ query })) {
+    await client.workflow.getHandle(workflowId, runId).terminate('a new run of its batch begins');
+  }
+}
+
+/** The next shard's documents, or those that were given back; null where none is left. */
+export async function openShard(
+  world: World,
+  options: RoundOfBatch & {
+    readonly kind: RoundKind;
+    readonly afterSeq: number;
+    readonly givenBack: readonly PendingDocument[];
+  },
+): Promise<ShardWork | null> {
+  const { batch, round, kind, afterSeq, givenBack } = options;
+  const { documents, batches } = world.store;
+  const found =
+    givenBack.length > 0
+      ? givenBack.slice(0, DOCUMENTS_OF_A_SHARD)
+      : await documents.pending({ batchId: batch, round, kind, afterSeq, limit: DOCUMENTS_OF_A_SHARD });
+  if (found.length === 0) return null;
+  return { shard: await batches.takeShardNumber(batch), documents: found };
+}
+
+/** How many documents of a round have no outcome yet. */
+export async function countPending(
+  world: World,
+  { batch, round, kind }: RoundOfBatch & { readonly kind: RoundKind },
+): Promise<number> {
+  return world.store.documents.countPending({ batchId: batch, round, kind });
+}
+
+/** Writes outcomes; gives the places of documents that have to be done again. */
+export async function recordOutcomes(
+  world: World,
+  { batch, round, outcomes }: RoundOfBatch & { readonly outcomes: readonly DocumentOutcome[] },
+): Promise<readonly number[]> {
+  return world.store.outcomes.recordDocuments(batch, round, outcomes);
+}
+
+/** Writes the outcome of a single extraction. */
+export async function recordExtraction(
+  world: World,
+  { id, round, outcome }: { readonly id: string; readonly round: number; readonly outcome: StoredOutcome },
+): Promise<void> {
+  await world.store.outcomes.recordSingle(id, round, outcome);
+}
+
+/**
+ * Judges the stored answers to documents by the schema of the batch's new round, newest first, and writes the outcomes of
+ * those that pass.
+ *
+ * @returns the documents that none of their answers passes for, and so are to be asked about.
+ */
+export async function rejudge(
+  world: World,
+  { batch, round, documents }: RoundOfBatch & { readonly documents: readonly PendingDocument[] },
+): Promise<{ readonly left: readonly PendingDocument[]; readonly accepted: number }> {
+  const { store } = world;
+  const prepared = (await store.batches.read(batch))?.prepared;
+  if (!prepared) throw new Error(`Expected batch '${batch}' to be prepared for round ${round}.`);
+  const seqs = documents.map(({ seq }) => seq);
+  const ids = await store.documents.idsOf(batch, seqs);
+  const documentIds = [...ids.values()];
+  const answers = await store.attempts.ofEarlierRounds({ batchId: batch, round, documentIds });
+  const left: PendingDocument[] = [];
+  const passed: StoredAttempt[] = [];
+  const outcomes: DocumentOutcome[] = [];
+  for (const document of documents) {
+    const schema = await world.schemas.stored(document.schemaHash ?? prepared.schemaHash);
+    const compiled = world.schemas.compile(schema);
+    const judged = (answers.get(ids.get(document.seq) ?? '') ?? []).map((answer): StoredAttempt => ({
+      ...answer,
+      round,
+      attempt: 1,
+      kind: 'rejudged',
+      verdict: judge({ text: answer.answer, finish: answer.finish }, compiled, prepared.settings),
+      schemaName: schema.name,
+      usage: NO_USAGE,
+      failures: [],
+      interrupted: 0,
+    }));
+    const accepted = judged.find(({ verdict }) => verdict.status === 'accepted');
+    if (accepted === undefined) {
+      left.push(document);
+      continue;
+    }
+    passed.push(accepted);
+    outcomes.push({ seq: document.seq, outcome: rejudgedOutcome(prepared.settings, accepted) });
+  }
+  await Promise.all(passed.map((attempt) => store.attempts.record(attempt)));
+  await store.outcomes.recordDocuments(batch, round, outcomes);
+  return { left, accepted: outcomes.length };
+}
+
+/** An answer that was paid for in an earlier round. */
+function rejudgedOutcome(
+  { simulated, strategy }: PreparedExtraction,
+  { provider, model, schemaName }: StoredAttempt,
+): StoredOutcome {
+  return {
+    success: true,
+    attempts: 1,
+    errors: [],
+    usage: NO_USAGE,
+    stopped: null,
+    model: `${provider}/${model}`,
+    simulated,
+    acceptedAttempt: 1,
+    unansweredCalls: 0,
+    schemaName,
+    strategy,
+  };
+}
+
+/** Writes down where a batch stands; calls that are under way look at it. */
+export async function setBatchState(
+  world: World,
+  { batch, state }: { readonly batch: string; readonly state: Exclude<BatchState, 'failed'> },
+): Promise<void> {
+  await world.store.batches.setState(batch, state);
+}
+
+/** Writes down how many documents are in work at once, for the next run of the coordinator. */
+export async function setBatchConcurrency(
+  world: World,
+  { batch, concurrency }: { readonly batch: string; readonly concurrency: number },
+): Promise<void> {
+  await world.store.batches.setConcurrency(batch, concurrency);
+}
+
+/** Of some shards, those that have ended, however they did. */
+export async function endedShards(options: {
+  readonly batch: string;
+  readonly shards: readonly number[];
+}): Promise<readonly number[]> {
+  const { client } = Context.current();
+  const ended: number[] = [];
+  for (const shard of options.shards) {
+    const { status } = await client.workflow.getHandle(shardWorkflowId(options.batch, shard)).describe();
+    if (status.name !== 'RUNNING') ended.push(shard);
+  }
+  return ended;
+}

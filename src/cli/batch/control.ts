@@ -1,0 +1,88 @@
+import type { BatchHandle } from '../../client/batch-handle.ts';
+import type { OnProgress } from '../../stack/progress.ts';
+import { connectToRunning } from '../connect-to-running.ts';
+import { EXIT } from '../exit-codes.ts';
+import { note, print } from '../output.ts';
+import { readSchema } from '../read-schema.ts';
+import { readConcurrency } from './flags.ts';
+import type { BatchFlags } from './flags.ts';
+import { grouped } from './progress-line.ts';
+import { watchBatch } from './watch.ts';
+
+/** `batch watch ID`. */
+export function watchCommand(id: string, flags: BatchFlags, onProgress: OnProgress): Promise<number> {
+  return withBatch(id, onProgress, async (batch) => {
+    await batch.ensureStarted();
+    return watchBatch(batch, flags, onProgress);
+  });
+}
+
+/** `batch pause ID`. */
+export function pauseCommand(id: string, flags: BatchFlags, onProgress: OnProgress): Promise<number> {
+  return change(id, flags, onProgress, (batch) => batch.pause());
+}
+
+/** `batch resume ID`: after a pause, a cancellation, or the loss of its coordinator; also with another concurrency. */
+export function resumeCommand(
+  id: string,
+  flags: BatchFlags & { readonly concurrency?: string },
+  onProgress: OnProgress,
+): Promise<number> {
+  const options = flags.concurrency === undefined ? {} : { concurrency: readConcurrency(flags.concurrency) };
+  return change(id, flags, onProgress, (batch) => batch.resume(options));
+}
+
+/** `batch cancel ID`. */
+export function cancelCommand(id: string, flags: BatchFlags, onProgress: OnProgress): Promise<number> {
+  return change(id, flags, onProgress, (batch) => batch.cancel());
+}
+
+/** `batch retry-failed ID`: and watches it. */
+export function retryFailedCommand(id: string, flags: BatchFlags, onProgress: OnProgress): Promise<number> {
+  return withBatch(id, onProgress, async (batch) => {
+    await batch.retryFailed();
+    return watchBatch(batch, flags, onProgress);
+  });
+}
+
+/** `batch rejudge ID --schema NEW`: and watches it. */
+export function rejudgeCommand(
+  id: string,
+  flags: BatchFlags & { readonly schema?: string },
+  onProgress: OnProgress,
+): Promise<number> {
+  const schema = readSchema('batch rejudge', flags.schema);
+  return withBatch(id, onProgress, async (batch) => {
+    await batch.rejudge({ schema: typeof schema === 'string' ? { name: schema } : schema });
+    return watchBatch(batch, flags, onProgress);
+  });
+}
+
+async function change(
+  id: string,
+  { json }: BatchFlags,
+  onProgress: OnProgress,
+  make: (batch: BatchHandle) => Promise<void>,
+): Promise<number> {
+  return withBatch(id, onProgress, async (batch) => {
+    await make(batch);
+    const status = await batch.status();
+    const { state, pending, total } = status;
+    note(`'${id}' is ${state}: ${grouped(pending)} of ${grouped(total)} documents to be done`);
+    if (json) print(status);
+    return EXIT.done;
+  });
+}
+
+async function withBatch(
+  id: string,
+  onProgress: OnProgress,
+  use: (batch: BatchHandle) => Promise<number>,
+): Promise<number> {
+  const extractor = await connectToRunning(onProgress);
+  try {
+    return await use(await extractor.batchHandle(id));
+  } finally {
+    await extractor.close();
+  }
+}

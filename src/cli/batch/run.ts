@@ -1,0 +1,73 @@
+import type { BatchHandle } from '../../client/batch-handle.ts';
+import { DEFAULT_CONCURRENCY } from '../../core/batch-contract.ts';
+import type { OnProgress } from '../../stack/progress.ts';
+import { readBatchInput } from '../batch-input/read-batch-input.ts';
+import { connectToRunning } from '../connect-to-running.ts';
+import { EXIT, UsageError } from '../exit-codes.ts';
+import { note, print } from '../output.ts';
+import { adviceOnSchemaName, readSchema } from '../read-schema.ts';
+import { readNonEmpty, readSettings } from '../read-settings.ts';
+import { readConcurrency } from './flags.ts';
+import type { BatchRunFlags } from './flags.ts';
+import { grouped } from './progress-line.ts';
+import { watchBatch } from './watch.ts';
+
+const SAY_EVERY_DOCUMENTS = 25_000;
+
+/** `batch run INPUT`: reads all of it, starts it or joins it, and watches it. */
+export async function runBatch(path: string, flags: BatchRunFlags, onProgress: OnProgress): Promise<number> {
+  const schema = readSchema('batch run', flags.schema);
+  const settings = readSettings(flags);
+  const id = readBatchId(flags.id);
+  const concurrency =
+    flags.concurrency === undefined ? DEFAULT_CONCURRENCY : readConcurrency(flags.concurrency);
+  const extractor = await connectToRunning(onProgress);
+  try {
+    const batch = await extractor.batchOfEntries(readBatchInput({ path, ...columns(flags) }), {
+      ...settings,
+      schema,
+      id,
+      concurrency,
+      skipBadLines: flags.skipBadLines ?? false,
+      onProgress: sayHowMany(path),
+    });
+    if (flags.detach) return await leave(batch, flags);
+    return await watchBatch(batch, flags, onProgress);
+  } catch (error) {
+    throw adviceOnSchemaName(error, schema);
+  } finally {
+    await extractor.close();
+  }
+}
+
+async function leave(batch: BatchHandle, { json }: BatchRunFlags): Promise<number> {
+  const status = await batch.status();
+  note(
+    `'${batch.id}' is ${status.state}: ${grouped(status.total)} documents. See: durable-extract batch watch ${batch.id}`,
+  );
+  if (json) print(status);
+  return EXIT.done;
+}
+
+function readBatchId(given: string | undefined): string {
+  if (given !== undefined) return readNonEmpty('--id', given);
+  throw new UsageError(
+    'batch run: expected --id ID, got none. Give the batch a name: with it, the same command joins the batch after any crash.',
+  );
+}
+
+function columns({ textColumn, idColumn }: BatchRunFlags) {
+  return {
+    ...(textColumn === undefined ? {} : { textColumn }),
+    ...(idColumn === undefined ? {} : { idColumn }),
+  };
+}
+
+function sayHowMany(path: string): (documents: number) => void {
+  let next = SAY_EVERY_DOCUMENTS;
+  return (documents) => {
+    if (documents < next) return;
+    next = documents + SAY_EVERY_DOCUMENTS;
+    note(`reading ${path}: ${grouped(documents)} documents`);
+  };
+}

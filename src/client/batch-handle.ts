@@ -1,0 +1,240 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { WorkflowNotFoundError } from '@temporalio/client';
+import type { Client, WorkflowHandle } from '@temporalio/client';
+import { batchWorkflowId } from '../core/batch-contract.ts';
+import type {
+  BatchResult,
+  BatchSettings,
+  BatchState,
+  BatchStatus,
+  RoundKind,
+} from '../core/batch-contract.ts';
+import { WORKFLOW_TASK_QUEUE } from '../core/contract.ts';
+import type { SchemaReference } from '../core/contract.ts';
+import type { Json } from '../core/json.ts';
+import type { StoredBatch } from '../store/batches.ts';
+import type { Store } from '../store/open-store.ts';
+import { InvalidInputError } from './invalid-input-error.ts';
+import { resultOf } from './workflow-result.ts';
+
+/** Interactive extractions go first: theirs is 3, as it comes. */
+const BATCH_PRIORITY = { priorityKey: 4 } as const;
+const RESULTS_TOGETHER = 200;
+const LOOK_EVERY_MS = 250;
+
+/** A batch that was put into the store: what it comes to, and what can be done to it. */
+export class BatchHandle<T = Json> {
+  readonly id: string;
+  readonly #client: Client;
+  readonly #store: Store;
+  readonly #read: (result: BatchResult) => BatchResult<T>;
+
+  constructor(options: {
+    readonly id: string;
+    readonly client: Client;
+    readonly store: Store;
+    /** Makes a stored result what the caller's schema says. */
+    readonly read: (result: BatchResult) => BatchResult<T>;
+  }) {
+    this.id = options.id;
+    this.#client = options.client;
+    this.#store = options.store;
+    this.#read = options.read;
+  }
+
+  /** Where it stands, and what it has cost in all its rounds. */
+  async status(): Promise<BatchStatus> {
+    const batch = await this.#stored();
+    return statusOf(this.#store, batch, await this.#stateOf(batch));
+  }
+
+  /** No further call is made; those under way are let finish. */
+  async pause(): Promise<void> {
+    await this.#update('pause');
+  }
+
+  /** Goes on: after a pause, a cancellation, or the end of a coordinator that was terminated. Does nothing to one that runs. */
+  async resume(options: { readonly concurrency?: number } = {}): Promise<void> {
+    const batch = await this.#stored();
+    const state = await this.#stateOf(batch);
+    if (options.concurrency !== undefined) await this.setConcurrency(options.concurrency);
+    if (state === 'paused') await this.#update('resume');
+    if (state !== 'cancelled' && state !== 'failed') return;
+    await this.#ended();
+    if (batch.state !== 'running') await this.#store.batches.setState(this.id, 'running');
+    await this.#start();
+  }
+
+  /** Ends it; what is done stays done, and {@link resume} can take up the rest. */
+  async cancel(): Promise<void> {
+    await this.#update('cancel');
+  }
+
+  /** How many documents are in work at once from now on. */
+  async setConcurrency(concurrency: number): Promise<void> {
+    const state = await this.#stateOf(await this.#stored());
+    if (state === 'running' || state === 'paused') await this.#update('concurrency', concurrency);
+    else await this.#store.batches.setConcurrency(this.id, concurrency);
+  }
+
+  /** Does the documents again that were not extracted. @throws {InvalidInputError} while the batch runs. */
+  async retryFailed(): Promise<void> {
+    const { settings } = await this.#stored();
+    await this.#beginRound('failed', settings);
+  }
+
+  /**
+   * Judges all answers again, by another schema; calls the model only for documents none of whose answers passes.
+   *
+   * @throws {InvalidInputError} while the batch runs.
+   */
+  async rejudge(options: { readonly schema: SchemaReference }): Promise<void> {
+    const { settings } = await this.#stored();
+    await this.#beginRound('rejudge', { ...settings, schema: options.schema });
+  }
+
+  /**
+   * Every document's result, in input order; waits for those that are not done yet. When the batch ends before
+   * (cancelled, failed), the rest is given as `pending`.
+   */
+  async *results(): AsyncGenerator<BatchResult<T>, void, void> {
+    let afterSeq = -1;
+    for (;;) {
+      const state = await this.#stateOf(await this.#stored());
+      const isOver = state !== 'running' && state !== 'paused';
+      const page = await this.#store.outcomes.results({
+        batchId: this.id,
+        afterSeq,
+        limit: RESULTS_TOGETHER,
+      });
+      if (page.length === 0) return;
+      for (const { seq, ...result } of page) {
+        if (result.stopped === 'pending' && !isOver) break;
+        yield this.#read(result);
+        afterSeq = seq;
+      }
+      if (afterSeq !== page.at(-1)?.seq) await sleep(LOOK_EVERY_MS);
+    }
+  }
+
+  /**
+   * Waits until it has ended.
+   *
+   * @throws {InvalidInputError} where a worker refused its settings.
+   */
+  async done(): Promise<BatchStatus> {
+    await this.#stored();
+    if (await this.#isAtWork()) await resultOf(this.#workflow());
+    return this.status();
+  }
+
+  /** Makes sure that a batch which is not over has a coordinator. */
+  async ensureStarted(): Promise<void> {
+    const { state } = await this.#stored();
+    if (state === 'running' || state === 'paused') await this.#start();
+  }
+
+  async #beginRound(kind: RoundKind, settings: BatchSettings): Promise<void> {
+    const batch = await this.#stored();
+    const state = await this.#stateOf(batch);
+    if (state === 'running' || state === 'paused') {
+      throw new InvalidInputError(
+        `The batch '${this.id}' is ${state}: expected one that has ended. Wait for it, or cancel it first.`,
+      );
+    }
+    await this.#ended();
+    await this.#store.batches.beginRound({ id: this.id, round: batch.round + 1, kind, settings });
+    await this.#start();
+  }
+
+  async #start(): Promise<void> {
+    await this.#client.workflow.start('batch', {
+      taskQueue: WORKFLOW_TASK_QUEUE,
+      workflowId: batchWorkflowId(this.id),
+      args: [{ id: this.id }],
+      workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+      workflowIdConflictPolicy: 'USE_EXISTING',
+      priority: BATCH_PRIORITY,
+      staticSummary: 'batch',
+    });
+  }
+
+  async #update(name: string, ...args: [] | [number]): Promise<void> {
+    const state = await this.#stateOf(await this.#stored());
+    if (state !== 'running' && state !== 'paused') {
+      throw new InvalidInputError(
+        `The batch '${this.id}' is ${state}: expected one that runs or is paused. See batch resume and batch retry-failed.`,
+      );
+    }
+    const workflow = this.#workflow();
+    if (args.length === 0) await workflow.executeUpdate<void, []>(name);
+    else await workflow.executeUpdate<void, [number]>(name, { args });
+  }
+
+  #workflow(): WorkflowHandle {
+    return this.#client.workflow.getHandle(batchWorkflowId(this.id));
+  }
+
+  async #stored(): Promise<StoredBatch> {
+    const batch = await this.#store.batches.read(this.id);
+    if (batch !== undefined && batch.inputHash !== null) return batch;
+    const why = batch === undefined ? 'there is none' : 'reading its documents was interrupted';
+    throw new InvalidInputError(
+      `id: expected a batch of this store, got '${this.id}': ${why}. Start it with batch run, or correct the id.`,
+    );
+  }
+
+  /** What the store says, unless the coordinator has ended without saying so. */
+  async #stateOf({ state }: StoredBatch): Promise<BatchState> {
+    if (state === 'loading') return 'failed';
+    if (state === 'completed' || state === 'cancelled') return state;
+    return (await this.#isAtWork()) ? state : 'failed';
+  }
+
+  /** A cancelled batch says so before its last calls have ended: a new coordinator must not begin beside it. */
+  async #ended(): Promise<void> {
+    if (await this.#isAtWork()) await resultOf(this.#workflow());
+  }
+
+  async #isAtWork(): Promise<boolean> {
+    try {
+      return (await this.#workflow().describe()).status.name === 'RUNNING';
+    } catch (error) {
+      if (error instanceof WorkflowNotFoundError) return false;
+      throw error;
+    }
+  }
+}
+
+/** Where a batch stands by its store, in a state that is known. */
+export async function statusOf(store: Store, batch: StoredBatch, state: BatchState): Promise<BatchStatus> {
+  const { id, round, roundKind: kind, total, prepared, settings } = batch;
+  const [counts, spend, retrying] = await Promise.all([
+    store.outcomes.count(id, round),
+    store.batches.spend(id),
+    state === 'running' || state === 'paused' ? store.batches.countRetrying(id, round) : 0,
+  ]);
+  const pending =
+    kind === 'first'
+      ? total - counts.succeeded - counts.failed
+      : await store.documents.countPending({ batchId: id, round, kind });
+  const succeeded = kind === 'rejudge' ? counts.succeededInRound : counts.succeeded;
+  return {
+    id,
+    state,
+    total,
+    succeeded,
+    failed: total - succeeded - pending,
+    pending,
+    retrying,
+    ...spend,
+    calls: spend.calls + counts.unansweredCalls,
+    round,
+    concurrency: batch.concurrency,
+    schema: settings.schema.name,
+    model: prepared === null ? null : `${prepared.settings.provider}/${prepared.settings.model}`,
+    simulated: prepared?.settings.simulated ?? null,
+    createdAt: new Date(batch.createdAt).toISOString(),
+    finishedAt: batch.finishedAt === null ? null : new Date(batch.finishedAt).toISOString(),
+  };
+}

@@ -1,0 +1,79 @@
+/**
+ * The shapes of batches that cross a process boundary. All of it is plain JSON.
+ * A change here changes the public contract.
+ */
+import type { Document, ExtractInput, OutcomeError, SchemaReference, StopReason, Usage } from './contract.ts';
+import type { Json, JsonObject } from './json.ts';
+
+/** The workflow id of a batch's coordinator: `batch/<id>`. */
+export function batchWorkflowId(id: string): string {
+  return `batch/${id}`;
+}
+
+/** The workflow id of a batch's n-th shard: `batch/<id>/<n>`, from 1. */
+export function shardWorkflowId(id: string, shard: number): string {
+  return `batch/${id}/${shard}`;
+}
+
+/** One document of a batch, as it is given. */
+export interface BatchDocument extends Document {
+  /** Goes before the batch's. */
+  readonly schema?: SchemaReference;
+  /** What else the input said of it: it comes back with the result. */
+  readonly metadata: JsonObject;
+}
+
+/** How every document of a batch is extracted; as in the input of `extract`. */
+export type BatchSettings = Omit<ExtractInput, 'document'>;
+
+/** How many documents of a batch are in work at once, where nobody says. */
+export const DEFAULT_CONCURRENCY = 50;
+/** More would need more workers than a batch has any use for. */
+export const MAX_CONCURRENCY = 10_000;
+
+/**
+ * What a round of a batch is for. `first`: documents without an outcome. `failed`: those that were not extracted.
+ * `rejudge`: all of them, by another schema: stored answers first, calls only for those that do not pass.
+ */
+export type RoundKind = 'first' | 'failed' | 'rejudge';
+
+/** Where a batch stands. `failed`: its workflow was terminated or failed; what was done is kept. */
+export type BatchState = 'running' | 'paused' | 'completed' | 'cancelled' | 'failed';
+
+/** What `batch status --json` prints. */
+export interface BatchStatus extends Usage {
+  readonly id: string;
+  readonly state: BatchState;
+  readonly total: number;
+  readonly succeeded: number;
+  /** Not extracted, each with its reasons in the export. */
+  readonly failed: number;
+  /** To be done in this round; those in work count. */
+  readonly pending: number;
+  /** Of the pending ones, those with a rejected answer. */
+  readonly retrying: number;
+  /** 1, and one more for each `retry-failed` and `rejudge`. */
+  readonly round: number;
+  readonly concurrency: number;
+  readonly schema: string;
+  readonly model: string | null;
+  /** Whether the simulated provider answers; null before the batch was prepared. */
+  readonly simulated: boolean | null;
+  /** ISO 8601. */
+  readonly createdAt: string;
+  /** When it was completed or cancelled; ISO 8601. */
+  readonly finishedAt: string | null;
+}
+
+/** One line of an export, in input order. */
+export interface BatchResult<T = Json> {
+  readonly id: string;
+  readonly success: boolean;
+  readonly data: T | null;
+  readonly attempts: number;
+  readonly errors: readonly OutcomeError[];
+  readonly usage: Usage;
+  /** `pending` where the document has no outcome yet. */
+  readonly stopped: StopReason | 'pending' | null;
+  readonly metadata: JsonObject;
+}

@@ -1,0 +1,74 @@
+/** What a batch's workflows take and tell each other. */
+import type { BatchState } from './batch-contract.ts';
+import type { OpenedBatch, PendingDocument } from './prepared.ts';
+import type { ShardSlots } from './slots.ts';
+
+/** What the `batch` workflow takes; `carried` only from its own earlier run. */
+export interface BatchInput {
+  readonly id: string;
+  readonly carried?: CarriedBatch;
+}
+
+/** What the coordinator hands on when it continues as new. */
+export interface CarriedBatch {
+  readonly opened: OpenedBatch;
+  readonly concurrency: number;
+  readonly isPaused: boolean;
+  readonly afterSeq: number;
+  readonly isAllOpened: boolean;
+  readonly pass: number;
+  readonly givenBack: readonly PendingDocument[];
+  readonly shards: readonly ShardSlots[];
+  readonly recorded: Recorded;
+}
+
+/** Outcomes written, by how they ended. */
+export interface Recorded {
+  readonly succeeded: number;
+  readonly failed: number;
+}
+
+/** What the `batch` workflow returns: what its last round came to. The whole truth is in the store. */
+export interface BatchSummary extends Recorded {
+  readonly id: string;
+  readonly state: Extract<BatchState, 'completed' | 'cancelled'>;
+  readonly round: number;
+}
+
+/** What the query `progress` of a batch gives. */
+export interface BatchProgress extends Recorded {
+  readonly state: Extract<BatchState, 'running' | 'paused' | 'completed' | 'cancelled'>;
+  readonly round: number;
+  readonly concurrency: number;
+  readonly shards: readonly ShardSlots[];
+}
+
+/** What the `shard` workflow takes. */
+export interface ShardInput {
+  readonly batch: string;
+  readonly shard: number;
+  readonly opened: OpenedBatch;
+  readonly documents: readonly PendingDocument[];
+  /** Documents in work at once, until the coordinator says another number. */
+  readonly limit: number;
+}
+
+/** What a shard tells its coordinator. */
+export interface ShardReport {
+  readonly shard: number;
+  /** The slots it can still use. */
+  readonly wants: number;
+  /** Documents it leaves to others. */
+  readonly givenBack: readonly PendingDocument[];
+  /** Since its last report. */
+  readonly recorded: Recorded;
+  readonly hasEnded: boolean;
+}
+
+/** What the query `progress` of a shard gives. */
+export interface ShardProgress {
+  readonly documents: number;
+  readonly inWork: number;
+  readonly retrying: number;
+  readonly done: number;
+}

@@ -1,0 +1,60 @@
+/** Settings that a worker has checked and resolved, so that nothing is left to defaults, registries or environments. */
+import type { RoundKind } from './batch-contract.ts';
+import type { Budget, ResolvedMode, RetryConfig, SchemaReference, StrategyName } from './contract.ts';
+
+/** What a model call needs to know, whatever it is for. */
+export interface PreparedCall {
+  readonly provider: string;
+  readonly model: string;
+  readonly simulated: boolean;
+  readonly retry: RetryConfig;
+  readonly timeoutMs: number;
+}
+
+/** How answers are held to one schema. */
+export interface PreparedModes {
+  /** The mode of the first attempt. */
+  readonly mode: ResolvedMode;
+  /** Modes that hold the model more tightly, the next one first. */
+  readonly stricterModes: readonly ResolvedMode[];
+}
+
+/** An extraction's settings, checked and with every default filled in. The text stays where it is. */
+export interface PreparedExtraction extends PreparedCall, PreparedModes {
+  readonly schema: SchemaReference;
+  readonly systemPrompt?: string;
+  readonly strategy: StrategyName;
+  readonly coerce: boolean;
+  readonly budget: Budget;
+}
+
+/** A batch's settings, resolved once a round: what follows does not change with a worker's registry. */
+export interface PreparedBatch {
+  /** The schema by name alone: its content is in the store, under `schemaHash`. */
+  readonly settings: PreparedExtraction;
+  readonly schemaHash: string;
+  /** For documents with a schema of their own, by its hash. */
+  readonly ownSchemas: Readonly<Record<string, PreparedModes & { readonly name: string }>>;
+}
+
+/** A batch as its coordinator finds it at the beginning of a run. */
+export interface OpenedBatch extends PreparedBatch {
+  readonly round: number;
+  readonly kind: RoundKind;
+  readonly total: number;
+  readonly concurrency: number;
+  readonly isPaused: boolean;
+}
+
+/** A document that is still to be done in a round. */
+export interface PendingDocument {
+  readonly seq: number;
+  /** Of its own schema, where it has one. */
+  readonly schemaHash?: string;
+}
+
+/** The work of one shard. */
+export interface ShardWork {
+  readonly shard: number;
+  readonly documents: readonly PendingDocument[];
+}

@@ -1,0 +1,17 @@
+/** Outcomes as the store keeps them. */
+import type { Outcome } from './contract.ts';
+
+/** How an extraction ended. Its data is in the attempt that was accepted. */
+export interface StoredOutcome extends Omit<Outcome, 'data' | 'repairs'> {
+  readonly acceptedAttempt: number | null;
+  /** Of `usage.calls`, those of attempts that got no answer, and so have no row. */
+  readonly unansweredCalls: number;
+  readonly schemaName: string;
+  readonly strategy: string;
+}
+
+/** The outcome of one document of a batch. */
+export interface DocumentOutcome {
+  readonly seq: number;
+  readonly outcome: StoredOutcome;
+}

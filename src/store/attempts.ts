@@ -1,0 +1,215 @@
+import type { Kysely, Selectable } from 'kysely';
+import type { Problem, ProviderFailure, Repair, Usage, Verdict } from '../core/contract.ts';
+import type { Json } from '../core/json.ts';
+import { storableText } from '../core/storable-text.ts';
+import { inGroups } from './in-groups.ts';
+import type { AttemptsTable, Tables } from './tables.ts';
+
+/** Which attempt: of an extraction (`batchId` is `''` for one without a batch), in a round, from 1. */
+export interface AttemptKey {
+  readonly batchId: string;
+  readonly documentId: string;
+  readonly round: number;
+  readonly attempt: number;
+}
+
+/** One answer of the model, judged. */
+export interface StoredAttempt extends AttemptKey {
+  readonly kind: 'asked' | 'rejudged';
+  readonly verdict: Verdict;
+  /** As it came. */
+  readonly answer: string;
+  readonly finish: 'stop' | 'length' | 'content_filter' | 'refusal';
+  readonly requestId: string;
+  readonly schemaName: string;
+  readonly provider: string;
+  readonly model: string;
+  readonly mode: string;
+  readonly usage: Usage;
+  readonly failures: readonly ProviderFailure[];
+  readonly interrupted: number;
+  readonly latencyMs: number;
+  /** Epoch milliseconds. */
+  readonly askedAt: number;
+}
+
+/** The answers of models. */
+export interface AttemptStore {
+  /**
+   * Writes an answer down, once: where the attempt has one already (its worker was thought lost and was not), that one
+   * stays and is given back, and this one's spend is added to it.
+   */
+  record(attempt: StoredAttempt): Promise<StoredAttempt>;
+  /** The attempt as it was written down. */
+  read(key: AttemptKey): Promise<StoredAttempt | undefined>;
+  /** The attempts of a round before this one, in order. */
+  before(key: AttemptKey): Promise<readonly StoredAttempt[]>;
+  /** All answers to documents of a batch in rounds before this one, newest first. */
+  ofEarlierRounds(options: {
+    readonly batchId: string;
+    readonly round: number;
+    readonly documentIds: readonly string[];
+  }): Promise<ReadonlyMap<string, readonly StoredAttempt[]>>;
+}
+
+const MOST_WRITTEN_AT_ONCE = 100;
+/** Answers wait at most this long for company. */
+const WRITE_EVERY_MS = 10;
+
+/** The attempts in a database. */
+export function attemptStore(db: Kysely<Tables>): AttemptStore {
+  const record = inGroups<StoredAttempt, StoredAttempt>({
+    run: (attempts) => recordAll(db, attempts),
+    mostItems: MOST_WRITTEN_AT_ONCE,
+    everyMs: WRITE_EVERY_MS,
+    keyOf,
+  });
+  return {
+    record,
+    async read(key) {
+      const row = await selectRound(db, key).where('attempt', '=', key.attempt).executeTakeFirst();
+      return row && attemptOf(row);
+    },
+    async before(key) {
+      const rows = await selectRound(db, key).where('attempt', '<', key.attempt).orderBy('attempt').execute();
+      return rows.flatMap((row) => attemptOf(row) ?? []);
+    },
+    async ofEarlierRounds({ batchId, round, documentIds }) {
+      const rows = await db
+        .selectFrom('attempts')
+        .selectAll()
+        .where('batch_id', '=', batchId)
+        .where('document_id', 'in', documentIds)
+        .where('round', '<', round)
+        .where('kind', '=', 'asked')
+        .orderBy('round', 'desc')
+        .orderBy('attempt', 'desc')
+        .execute();
+      return Map.groupBy(
+        rows.flatMap((row) => attemptOf(row) ?? []),
+        ({ documentId }) => documentId,
+      );
+    },
+  };
+}
+
+function selectRound(db: Kysely<Tables>, { batchId, documentId, round }: AttemptKey) {
+  return db
+    .selectFrom('attempts')
+    .selectAll()
+    .where('batch_id', '=', batchId)
+    .where('document_id', '=', documentId)
+    .where('round', '=', round);
+}
+
+async function recordAll(
+  db: Kysely<Tables>,
+  attempts: readonly StoredAttempt[],
+): Promise<readonly StoredAttempt[]> {
+  const rows = await db
+    .insertInto('attempts')
+    .values(attempts.map(rowOf))
+    .onConflict((conflict) =>
+      conflict
+        .columns(['batch_id', 'document_id', 'round', 'attempt'])
+        .doUpdateSet((of) => ({
+          calls: of
+            .case()
+            .when('attempts.calls', '<', of.ref('excluded.calls'))
+            .then(of.ref('excluded.calls'))
+            .else(of.ref('attempts.calls'))
+            .end(),
+          prompt_tokens: of('attempts.prompt_tokens', '+', of.ref('excluded.prompt_tokens')),
+          completion_tokens: of('attempts.completion_tokens', '+', of.ref('excluded.completion_tokens')),
+          cost_usd: of('attempts.cost_usd', '+', of.ref('excluded.cost_usd')),
+        }))
+        .whereRef('attempts.request_id', '<>', 'excluded.request_id'),
+    )
+    .returningAll()
+    .execute();
+  const kept = new Map<string, StoredAttempt>();
+  for (const row of rows) {
+    const attempt = attemptOf(row);
+    if (attempt !== undefined) kept.set(keyOf(attempt), attempt);
+  }
+  // No row comes back where this very answer had been written before, by a statement whose end was not heard of.
+  return attempts.map((attempt) => kept.get(keyOf(attempt)) ?? attempt);
+}
+
+function keyOf({ batchId, documentId, round, attempt }: AttemptKey): string {
+  return JSON.stringify([batchId, documentId, round, attempt]);
+}
+
+/** The row of an attempt. */
+export function rowOf(attempt: StoredAttempt): AttemptsTable {
+  const { verdict, usage } = attempt;
+  const isAccepted = verdict.status === 'accepted';
+  return {
+    batch_id: attempt.batchId,
+    document_id: attempt.documentId,
+    round: attempt.round,
+    attempt: attempt.attempt,
+    kind: attempt.kind,
+    verdict: isAccepted ? 'accepted' : verdict.problem.type,
+    problem: isAccepted ? null : JSON.stringify(verdict.problem),
+    data: isAccepted ? JSON.stringify(verdict.data) : null,
+    repairs: JSON.stringify(isAccepted ? verdict.repairs : []),
+    answer: storableText(attempt.answer),
+    request_id: attempt.requestId,
+    schema_name: attempt.schemaName,
+    provider: attempt.provider,
+    model: attempt.model,
+    mode: attempt.mode,
+    finish: attempt.finish,
+    calls: usage.calls,
+    prompt_tokens: usage.promptTokens,
+    completion_tokens: usage.completionTokens,
+    cost_usd: usage.costUsd,
+    failures: JSON.stringify(attempt.failures),
+    interrupted: attempt.interrupted,
+    latency_ms: Math.round(attempt.latencyMs),
+    asked_at: Math.round(attempt.askedAt),
+  };
+}
+
+type MaybeRow = { readonly [Column in keyof AttemptsTable]: AttemptsTable[Column] | null };
+
+/** The attempt of a row; undefined for the empty row of an outer join. */
+export function attemptOf(row: MaybeRow): StoredAttempt | undefined {
+  if (row.batch_id === null) return undefined;
+  const full = row as Selectable<AttemptsTable>;
+  return {
+    batchId: full.batch_id,
+    documentId: full.document_id,
+    round: full.round,
+    attempt: full.attempt,
+    kind: full.kind,
+    verdict: verdictOf(full),
+    answer: full.answer,
+    finish: full.finish as StoredAttempt['finish'],
+    requestId: full.request_id,
+    schemaName: full.schema_name,
+    provider: full.provider,
+    model: full.model,
+    mode: full.mode,
+    usage: {
+      calls: full.calls,
+      promptTokens: full.prompt_tokens,
+      completionTokens: full.completion_tokens,
+      costUsd: full.cost_usd,
+    },
+    failures: JSON.parse(full.failures) as readonly ProviderFailure[],
+    interrupted: full.interrupted,
+    latencyMs: full.latency_ms,
+    askedAt: full.asked_at,
+  };
+}
+
+function verdictOf({ data, repairs, problem }: Selectable<AttemptsTable>): Verdict {
+  if (data === null) return { status: 'rejected', problem: JSON.parse(problem ?? 'null') as Problem };
+  return {
+    status: 'accepted',
+    data: JSON.parse(data) as Json,
+    repairs: JSON.parse(repairs) as readonly Repair[],
+  };
+}

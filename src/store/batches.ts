@@ -1,0 +1,267 @@
+import type { Kysely, Selectable } from 'kysely';
+import type { BatchSettings, RoundKind } from '../core/batch-contract.ts';
+import type { PreparedBatch } from '../core/prepared.ts';
+import type { BatchesTable, Tables } from './tables.ts';
+
+/** A batch as it was asked for, and how far its round has come. */
+export interface StoredBatch {
+  readonly id: string;
+  /** Null while its documents are being read in. */
+  readonly inputHash: string | null;
+  readonly state: BatchesTable['state'];
+  readonly round: number;
+  readonly roundKind: RoundKind;
+  readonly total: number;
+  readonly concurrency: number;
+  readonly settings: BatchSettings;
+  /** What a worker made of the settings in this round; null before. */
+  readonly prepared: PreparedBatch | null;
+  /** Epoch milliseconds. */
+  readonly createdAt: number;
+  readonly finishedAt: number | null;
+}
+
+/** What a batch has spent in all its rounds, as its answered attempts tell. */
+export interface AnsweredSpend {
+  readonly calls: number;
+  readonly promptTokens: number;
+  readonly completionTokens: number;
+  /** Null where the price of any of it is not known. */
+  readonly costUsd: number | null;
+}
+
+/** Somebody else reads the batch in. */
+export class LoadingElsewhereError extends Error {
+  override readonly name = 'LoadingElsewhereError';
+}
+
+/** The batches. */
+export interface BatchStore {
+  read(id: string): Promise<StoredBatch | undefined>;
+  /**
+   * Begins to read a batch in; what an interrupted reading left is removed. `loader` tells this reader from others.
+   *
+   * @returns the batch where there is one already.
+   */
+  begin(options: {
+    readonly id: string;
+    readonly loader: string;
+    readonly settings: BatchSettings;
+    readonly concurrency: number;
+  }): Promise<StoredBatch | undefined>;
+  /** @throws {LoadingElsewhereError} when a later reader has taken it over. */
+  assertLoading(id: string, loader: string): Promise<void>;
+  /** Ends the reading: from here on it is a batch. @throws {LoadingElsewhereError} */
+  finishLoading(options: {
+    readonly id: string;
+    readonly loader: string;
+    readonly inputHash: string;
+    readonly total: number;
+  }): Promise<void>;
+  /** Removes a batch that is being read in, documents and all. Any other one stays. */
+  abandon(id: string, loader: string): Promise<void>;
+  setState(id: string, state: BatchesTable['state']): Promise<void>;
+  setConcurrency(id: string, concurrency: number): Promise<void>;
+  setPrepared(id: string, round: number, prepared: PreparedBatch): Promise<void>;
+  /** Begins another round, unless it was begun already. */
+  beginRound(options: {
+    readonly id: string;
+    readonly round: number;
+    readonly kind: RoundKind;
+    readonly settings: BatchSettings;
+  }): Promise<void>;
+  /** Takes the number of a new shard. No number is given twice. */
+  takeShardNumber(id: string): Promise<number>;
+  spend(id: string): Promise<AnsweredSpend>;
+  /** Documents of a round with a rejected answer and without an outcome. */
+  countRetrying(id: string, round: number): Promise<number>;
+  list(): Promise<readonly StoredBatch[]>;
+}
+
+/** The batches in a database. */
+export function batchStore(db: Kysely<Tables>): BatchStore {
+  const read = async (id: string): Promise<StoredBatch | undefined> => {
+    const row = await db.selectFrom('batches').selectAll().where('id', '=', id).executeTakeFirst();
+    return row && batchOf(row);
+  };
+  const update = async (id: string, values: Partial<BatchesTable>): Promise<void> => {
+    await db.updateTable('batches').set(values).where('id', '=', id).execute();
+  };
+  return {
+    read,
+    begin: (options) => begin(db, options),
+    async assertLoading(id, loader) {
+      const row = await db.selectFrom('batches').select('loader').where('id', '=', id).executeTakeFirst();
+      if (row?.loader !== loader) throw loadingElsewhere(id);
+    },
+    async finishLoading({ id, loader, inputHash, total }) {
+      const { numUpdatedRows } = await db
+        .updateTable('batches')
+        .set({ input_hash: inputHash, total, state: 'running', loader: null })
+        .where('id', '=', id)
+        .where('loader', '=', loader)
+        .executeTakeFirst();
+      if (numUpdatedRows === 0n) throw loadingElsewhere(id);
+    },
+    async abandon(id, loader) {
+      await db.transaction().execute(async (transaction) => {
+        const { numDeletedRows } = await transaction
+          .deleteFrom('batches')
+          .where('id', '=', id)
+          .where('loader', '=', loader)
+          .executeTakeFirst();
+        if (numDeletedRows > 0n) await removeDocuments(transaction, id);
+      });
+    },
+    async setState(id, state) {
+      const isOver = state === 'completed' || state === 'cancelled';
+      await update(id, { state, finished_at: isOver ? Date.now() : null });
+    },
+    setConcurrency: (id, concurrency) => update(id, { concurrency }),
+    async setPrepared(id, round, prepared) {
+      await db
+        .updateTable('batches')
+        .set({ prepared: JSON.stringify(prepared) })
+        .where('id', '=', id)
+        .where('round', '=', round)
+        .execute();
+    },
+    async beginRound({ id, round, kind, settings }) {
+      await db
+        .updateTable('batches')
+        .set({
+          round,
+          round_kind: kind,
+          settings: JSON.stringify(settings),
+          prepared: null,
+          state: 'running',
+          finished_at: null,
+        })
+        .where('id', '=', id)
+        .where('round', '<', round)
+        .execute();
+    },
+    async takeShardNumber(id) {
+      const { next_shard: next } = await db
+        .updateTable('batches')
+        .set((of) => ({ next_shard: of('next_shard', '+', 1) }))
+        .where('id', '=', id)
+        .returning('next_shard')
+        .executeTakeFirstOrThrow();
+      return next - 1;
+    },
+    spend: (id) => spend(db, id),
+    countRetrying: (id, round) => countRetrying(db, id, round),
+    async list() {
+      const rows = await db.selectFrom('batches').selectAll().orderBy('created_at').execute();
+      return rows.map(batchOf);
+    },
+  };
+}
+
+async function begin(
+  db: Kysely<Tables>,
+  { id, loader, settings, concurrency }: Parameters<BatchStore['begin']>[0],
+): Promise<StoredBatch | undefined> {
+  const { numInsertedOrUpdatedRows } = await db
+    .insertInto('batches')
+    .values({
+      id,
+      input_hash: null,
+      state: 'loading',
+      round: 1,
+      round_kind: 'first',
+      total: 0,
+      concurrency,
+      settings: JSON.stringify(settings),
+      prepared: null,
+      loader,
+      next_shard: 1,
+      created_at: Date.now(),
+      finished_at: null,
+    })
+    .onConflict((conflict) =>
+      conflict
+        .column('id')
+        .doUpdateSet({ loader, settings: JSON.stringify(settings), concurrency, created_at: Date.now() })
+        .where('batches.state', '=', 'loading'),
+    )
+    .executeTakeFirst();
+  if (numInsertedOrUpdatedRows === 0n) {
+    const row = await db.selectFrom('batches').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
+    return batchOf(row);
+  }
+  await removeDocuments(db, id);
+  return undefined;
+}
+
+async function removeDocuments(db: Kysely<Tables>, id: string): Promise<void> {
+  await db.deleteFrom('outcomes').where('batch_id', '=', id).execute();
+  await db.deleteFrom('documents').where('batch_id', '=', id).execute();
+}
+
+async function spend(db: Kysely<Tables>, id: string): Promise<AnsweredSpend> {
+  const row = await db
+    .selectFrom('attempts')
+    .select((of) => [
+      of.fn.sum<number | null>('calls').as('calls'),
+      of.fn.sum<number | null>('prompt_tokens').as('promptTokens'),
+      of.fn.sum<number | null>('completion_tokens').as('completionTokens'),
+      of.fn.sum<number | null>('cost_usd').as('costUsd'),
+      of.fn.countAll<number>().as('attempts'),
+      of.fn.count<number>('cost_usd').as('priced'),
+    ])
+    .where('batch_id', '=', id)
+    .executeTakeFirstOrThrow();
+  return {
+    calls: row.calls ?? 0,
+    promptTokens: row.promptTokens ?? 0,
+    completionTokens: row.completionTokens ?? 0,
+    costUsd: row.priced < row.attempts ? null : (row.costUsd ?? 0),
+  };
+}
+
+async function countRetrying(db: Kysely<Tables>, id: string, round: number): Promise<number> {
+  const { documents } = await db
+    .selectFrom('attempts as a')
+    .select((of) => of.fn.count<number>('a.document_id').distinct().as('documents'))
+    .where('a.batch_id', '=', id)
+    .where('a.round', '=', round)
+    .where('a.verdict', '<>', 'accepted')
+    .where((is) =>
+      is.not(
+        is.exists(
+          is
+            .selectFrom('outcomes as o')
+            .select('o.round')
+            .whereRef('o.batch_id', '=', 'a.batch_id')
+            .whereRef('o.document_id', '=', 'a.document_id')
+            .where('o.round', '>=', round),
+        ),
+      ),
+    )
+    .executeTakeFirstOrThrow();
+  return documents;
+}
+
+function loadingElsewhere(id: string): LoadingElsewhereError {
+  return new LoadingElsewhereError(
+    `id: the batch '${id}' is being read in by another command at the same time. Let one of them finish.`,
+  );
+}
+
+function batchOf(row: Selectable<BatchesTable>): StoredBatch {
+  return {
+    id: row.id,
+    inputHash: row.input_hash,
+    state: row.state,
+    round: row.round,
+    roundKind: row.round_kind,
+    total: row.total,
+    concurrency: row.concurrency,
+    settings: JSON.parse(row.settings) as BatchSettings,
+    prepared: JSON.parse(row.prepared ?? 'null') as PreparedBatch | null,
+    createdAt: row.created_at,
+    finishedAt: row.finished_at,
+  };
+}

@@ -1,0 +1,127 @@
+import type { Kysely } from 'kysely';
+import type { Migration } from 'kysely/migration';
+
+/**
+ * Every change of the tables, in order; names never change. Each can be run again after it was interrupted, since SQLite
+ * runs it outside a transaction.
+ */
+export const MIGRATIONS: Readonly<Record<string, Migration>> = {
+  '001-batches': { up: createTables },
+};
+
+async function createTables(db: Kysely<unknown>): Promise<void> {
+  const { schema } = db;
+  await schema
+    .createTable('schemas')
+    .ifNotExists()
+    .addColumn('hash', 'text', (column) => column.primaryKey())
+    .addColumn('name', 'text', (column) => column.notNull())
+    .addColumn('json_schema', 'text', (column) => column.notNull())
+    .execute();
+  await schema
+    .createTable('batches')
+    .ifNotExists()
+    .addColumn('id', 'text', (column) => column.primaryKey())
+    .addColumn('input_hash', 'text')
+    .addColumn('state', 'text', (column) => column.notNull())
+    .addColumn('round', 'integer', (column) => column.notNull())
+    .addColumn('round_kind', 'text', (column) => column.notNull())
+    .addColumn('total', 'integer', (column) => column.notNull())
+    .addColumn('concurrency', 'integer', (column) => column.notNull())
+    .addColumn('settings', 'text', (column) => column.notNull())
+    .addColumn('prepared', 'text')
+    .addColumn('loader', 'text')
+    .addColumn('next_shard', 'integer', (column) => column.notNull())
+    .addColumn('created_at', 'bigint', (column) => column.notNull())
+    .addColumn('finished_at', 'bigint')
+    .execute();
+  await schema
+    .createTable('documents')
+    .ifNotExists()
+    .addColumn('batch_id', 'text', (column) => column.notNull())
+    .addColumn('seq', 'integer', (column) => column.notNull())
+    .addColumn('id', 'text', (column) => column.notNull())
+    .addColumn('text', 'text', (column) => column.notNull())
+    .addColumn('metadata', 'text', (column) => column.notNull())
+    .addColumn('place', 'text', (column) => column.notNull())
+    .addColumn('bad', 'text')
+    .addColumn('schema_name', 'text')
+    .addColumn('schema_hash', 'text')
+    .addPrimaryKeyConstraint('documents_key', ['batch_id', 'seq'])
+    .addUniqueConstraint('documents_id', ['batch_id', 'id'])
+    .execute();
+  await schema
+    .createTable('attempts')
+    .ifNotExists()
+    .addColumn('batch_id', 'text', (column) => column.notNull())
+    .addColumn('document_id', 'text', (column) => column.notNull())
+    .addColumn('round', 'bigint', (column) => column.notNull())
+    .addColumn('attempt', 'integer', (column) => column.notNull())
+    .addColumn('kind', 'text', (column) => column.notNull())
+    .addColumn('verdict', 'text', (column) => column.notNull())
+    .addColumn('problem', 'text')
+    .addColumn('data', 'text')
+    .addColumn('repairs', 'text', (column) => column.notNull())
+    .addColumn('answer', 'text', (column) => column.notNull())
+    .addColumn('request_id', 'text', (column) => column.notNull())
+    .addColumn('schema_name', 'text', (column) => column.notNull())
+    .addColumn('provider', 'text', (column) => column.notNull())
+    .addColumn('model', 'text', (column) => column.notNull())
+    .addColumn('mode', 'text', (column) => column.notNull())
+    .addColumn('finish', 'text', (column) => column.notNull())
+    .addColumn('calls', 'integer', (column) => column.notNull())
+    .addColumn('prompt_tokens', 'integer', (column) => column.notNull())
+    .addColumn('completion_tokens', 'integer', (column) => column.notNull())
+    .addColumn('cost_usd', 'double precision')
+    .addColumn('failures', 'text', (column) => column.notNull())
+    .addColumn('interrupted', 'integer', (column) => column.notNull())
+    .addColumn('latency_ms', 'integer', (column) => column.notNull())
+    .addColumn('asked_at', 'bigint', (column) => column.notNull())
+    .addPrimaryKeyConstraint('attempts_key', ['batch_id', 'document_id', 'round', 'attempt'])
+    .execute();
+  // Holds all that a batch's status sums, so that it is read from the index alone and no raw answer is touched.
+  await schema
+    .createIndex('attempts_spend')
+    .ifNotExists()
+    .on('attempts')
+    .columns([
+      'batch_id',
+      'round',
+      'verdict',
+      'document_id',
+      'calls',
+      'prompt_tokens',
+      'completion_tokens',
+      'cost_usd',
+    ])
+    .execute();
+  await schema
+    .createTable('outcomes')
+    .ifNotExists()
+    .addColumn('batch_id', 'text', (column) => column.notNull())
+    .addColumn('document_id', 'text', (column) => column.notNull())
+    .addColumn('round', 'bigint', (column) => column.notNull())
+    .addColumn('success', 'integer', (column) => column.notNull())
+    .addColumn('stopped', 'text')
+    .addColumn('attempts', 'integer', (column) => column.notNull())
+    .addColumn('accepted_attempt', 'integer')
+    .addColumn('errors', 'text', (column) => column.notNull())
+    .addColumn('calls', 'integer', (column) => column.notNull())
+    .addColumn('prompt_tokens', 'integer', (column) => column.notNull())
+    .addColumn('completion_tokens', 'integer', (column) => column.notNull())
+    .addColumn('cost_usd', 'double precision')
+    .addColumn('unanswered_calls', 'integer', (column) => column.notNull())
+    .addColumn('schema_name', 'text', (column) => column.notNull())
+    .addColumn('strategy', 'text', (column) => column.notNull())
+    .addColumn('model', 'text', (column) => column.notNull())
+    .addColumn('simulated', 'integer', (column) => column.notNull())
+    .addColumn('finished_at', 'bigint', (column) => column.notNull())
+    .addPrimaryKeyConstraint('outcomes_key', ['batch_id', 'document_id'])
+    .execute();
+  await schema
+    .createIndex('outcomes_count')
+    .ifNotExists()
+    .on('outcomes')
+    .columns(['batch_id', 'success', 'round', 'unanswered_calls'])
+    .execute();
+}

@@ -1,0 +1,222 @@
+import type { Kysely } from 'kysely';
+import type { BatchResult } from '../core/batch-contract.ts';
+import { NO_BATCH } from '../core/contract.ts';
+import type { OutcomeError, StopReason } from '../core/contract.ts';
+import type { Json, JsonObject } from '../core/json.ts';
+import type { DocumentOutcome, StoredOutcome } from '../core/stored-outcome.ts';
+import type { Tables } from './tables.ts';
+
+/** How a batch's documents stand. */
+export interface OutcomeCounts {
+  readonly succeeded: number;
+  readonly failed: number;
+  readonly succeededInRound: number;
+  readonly unansweredCalls: number;
+}
+
+/** How extractions ended. */
+export interface OutcomeStore {
+  /** Writes the outcome of an extraction without a batch. Once or often, the result is the same. */
+  recordSingle(id: string, round: number, outcome: StoredOutcome): Promise<void>;
+  /**
+   * Writes outcomes of a batch's documents, in one statement; an outcome of the same or a later round stays.
+   *
+   * @returns the places of documents whose accepted answer is not in the store (lost with the machine's power): they have
+   * no outcome, and are to be done again.
+   */
+  recordDocuments(
+    batchId: string,
+    round: number,
+    outcomes: readonly DocumentOutcome[],
+  ): Promise<readonly number[]>;
+  count(batchId: string, round: number): Promise<OutcomeCounts>;
+  /** A batch's results in input order, after `afterSeq`; each with its place. */
+  results(options: {
+    readonly batchId: string;
+    readonly afterSeq: number;
+    readonly limit: number;
+  }): Promise<readonly (BatchResult & { readonly seq: number })[]>;
+}
+
+/** The outcomes in a database. */
+export function outcomeStore(db: Kysely<Tables>): OutcomeStore {
+  return {
+    recordSingle: (id, round, outcome) => write(db, NO_BATCH, round, [{ id, outcome }]),
+    async recordDocuments(batchId, round, outcomes) {
+      if (outcomes.length === 0) return [];
+      const ids = await documentIds(db, batchId, outcomes);
+      const answered = await acceptedAnswers(db, batchId, round, outcomes, ids);
+      const isLost = ({ seq, outcome }: DocumentOutcome): boolean =>
+        outcome.acceptedAttempt !== null && !answered.has(`${outcome.acceptedAttempt}/${ids.get(seq)}`);
+      const named = outcomes
+        .filter((entry) => !isLost(entry))
+        .map(({ seq, outcome }) => ({ id: ids.get(seq) ?? '', outcome }));
+      if (named.length > 0) await write(db, batchId, round, named);
+      return outcomes.filter(isLost).map(({ seq }) => seq);
+    },
+    count: (batchId, round) => count(db, batchId, round),
+    results: (options) => results(db, options),
+  };
+}
+
+async function documentIds(
+  db: Kysely<Tables>,
+  batchId: string,
+  outcomes: readonly DocumentOutcome[],
+): Promise<ReadonlyMap<number, string>> {
+  const rows = await db
+    .selectFrom('documents')
+    .select(['seq', 'id'])
+    .where('batch_id', '=', batchId)
+    .where(
+      'seq',
+      'in',
+      outcomes.map(({ seq }) => seq),
+    )
+    .execute();
+  return new Map(rows.map(({ seq, id }) => [seq, id]));
+}
+
+async function acceptedAnswers(
+  db: Kysely<Tables>,
+  batchId: string,
+  round: number,
+  outcomes: readonly DocumentOutcome[],
+  ids: ReadonlyMap<number, string>,
+): Promise<ReadonlySet<string>> {
+  const accepted = outcomes.flatMap(({ seq, outcome }) =>
+    outcome.acceptedAttempt === null ? [] : [ids.get(seq) ?? ''],
+  );
+  if (accepted.length === 0) return new Set();
+  const rows = await db
+    .selectFrom('attempts')
+    .select(['document_id', 'attempt'])
+    .where('batch_id', '=', batchId)
+    .where('round', '=', round)
+    .where('verdict', '=', 'accepted')
+    .where('document_id', 'in', accepted)
+    .execute();
+  return new Set(rows.map(({ document_id: id, attempt }) => `${attempt}/${id}`));
+}
+
+async function write(
+  db: Kysely<Tables>,
+  batchId: string,
+  round: number,
+  outcomes: readonly { readonly id: string; readonly outcome: StoredOutcome }[],
+): Promise<void> {
+  const finishedAt = Date.now();
+  await db
+    .insertInto('outcomes')
+    .values(
+      outcomes.map(({ id, outcome }) => ({
+        batch_id: batchId,
+        document_id: id,
+        round,
+        success: outcome.success ? 1 : 0,
+        stopped: outcome.stopped,
+        attempts: outcome.attempts,
+        accepted_attempt: outcome.acceptedAttempt,
+        errors: JSON.stringify(outcome.errors),
+        calls: outcome.usage.calls,
+        prompt_tokens: outcome.usage.promptTokens,
+        completion_tokens: outcome.usage.completionTokens,
+        cost_usd: outcome.usage.costUsd,
+        unanswered_calls: outcome.unansweredCalls,
+        schema_name: outcome.schemaName,
+        strategy: outcome.strategy,
+        model: outcome.model,
+        simulated: outcome.simulated ? 1 : 0,
+        finished_at: finishedAt,
+      })),
+    )
+    .onConflict((conflict) =>
+      conflict
+        .columns(['batch_id', 'document_id'])
+        .doUpdateSet((of) => ({
+          round: of.ref('excluded.round'),
+          success: of.ref('excluded.success'),
+          stopped: of.ref('excluded.stopped'),
+          attempts: of.ref('excluded.attempts'),
+          accepted_attempt: of.ref('excluded.accepted_attempt'),
+          errors: of.ref('excluded.errors'),
+          calls: of.ref('excluded.calls'),
+          prompt_tokens: of.ref('excluded.prompt_tokens'),
+          completion_tokens: of.ref('excluded.completion_tokens'),
+          cost_usd: of.ref('excluded.cost_usd'),
+          // Those of earlier rounds were made too.
+          unanswered_calls: of('outcomes.unanswered_calls', '+', of.ref('excluded.unanswered_calls')),
+          schema_name: of.ref('excluded.schema_name'),
+          strategy: of.ref('excluded.strategy'),
+          model: of.ref('excluded.model'),
+          simulated: of.ref('excluded.simulated'),
+          finished_at: of.ref('excluded.finished_at'),
+        }))
+        .whereRef('outcomes.round', '<', 'excluded.round'),
+    )
+    .execute();
+}
+
+async function count(db: Kysely<Tables>, batchId: string, round: number): Promise<OutcomeCounts> {
+  const rows = await db
+    .selectFrom('outcomes')
+    .select((of) => [
+      'success',
+      'round',
+      of.fn.countAll<number>().as('outcomes'),
+      of.fn.sum<number>('unanswered_calls').as('unanswered'),
+    ])
+    .where('batch_id', '=', batchId)
+    .groupBy(['success', 'round'])
+    .execute();
+  const sum = (of: (row: (typeof rows)[number]) => number): number =>
+    rows.reduce((total, row) => total + of(row), 0);
+  return {
+    succeeded: sum((row) => (row.success === 1 ? row.outcomes : 0)),
+    failed: sum((row) => (row.success === 0 ? row.outcomes : 0)),
+    succeededInRound: sum((row) => (row.success === 1 && row.round === round ? row.outcomes : 0)),
+    unansweredCalls: sum((row) => row.unanswered),
+  };
+}
+
+async function results(
+  db: Kysely<Tables>,
+  { batchId, afterSeq, limit }: Parameters<OutcomeStore['results']>[0],
+): Promise<readonly (BatchResult & { readonly seq: number })[]> {
+  const rows = await db
+    .selectFrom('documents as d')
+    .leftJoin('outcomes as o', (join) =>
+      join.onRef('o.batch_id', '=', 'd.batch_id').onRef('o.document_id', '=', 'd.id'),
+    )
+    .leftJoin('attempts as a', (join) =>
+      join
+        .onRef('a.batch_id', '=', 'o.batch_id')
+        .onRef('a.document_id', '=', 'o.document_id')
+        .onRef('a.round', '=', 'o.round')
+        .onRef('a.attempt', '=', 'o.accepted_attempt'),
+    )
+    .select(['d.seq', 'd.id', 'd.metadata', 'o.success', 'o.stopped', 'o.attempts', 'o.errors', 'o.calls'])
+    .select(['o.prompt_tokens', 'o.completion_tokens', 'o.cost_usd', 'a.data'])
+    .where('d.batch_id', '=', batchId)
+    .where('d.seq', '>', afterSeq)
+    .orderBy('d.seq')
+    .limit(limit)
+    .execute();
+  return rows.map((row) => ({
+    seq: row.seq,
+    id: row.id,
+    success: row.success === 1,
+    data: row.data === null ? null : (JSON.parse(row.data) as Json),
+    attempts: row.attempts ?? 0,
+    errors: JSON.parse(row.errors ?? '[]') as readonly OutcomeError[],
+    usage: {
+      calls: row.calls ?? 0,
+      promptTokens: row.prompt_tokens ?? 0,
+      completionTokens: row.completion_tokens ?? 0,
+      // No call costs nothing; a call of unknown price costs null.
+      costUsd: row.success === null ? 0 : row.cost_usd,
+    },
+    stopped: row.success === null ? 'pending' : (row.stopped as StopReason | null),
+    metadata: JSON.parse(row.metadata) as JsonObject,
+  }));
+}

@@ -1,0 +1,120 @@
+/**
+ * The store's tables, as queries see them. The same in SQLite and in PostgreSQL: JSON is text, times are epoch
+ * milliseconds, truth is 0 or 1.
+ */
+
+/** JSON text: `\u0000` and lone surrogates are escaped in it, which PostgreSQL's `jsonb` does not take. */
+export type JsonText = string;
+
+export interface SchemasTable {
+  /** Of name and JSON Schema; see `schemaHash`. */
+  readonly hash: string;
+  readonly name: string;
+  readonly json_schema: JsonText;
+}
+
+export interface BatchesTable {
+  readonly id: string;
+  /** Of the documents and of what decides how they are extracted. Null while they are being read. */
+  readonly input_hash: string | null;
+  readonly state: 'loading' | 'running' | 'paused' | 'completed' | 'cancelled';
+  readonly round: number;
+  readonly round_kind: 'first' | 'failed' | 'rejudge';
+  readonly total: number;
+  readonly concurrency: number;
+  /** `BatchSettings`, as given. */
+  readonly settings: JsonText;
+  /** `PreparedBatch`: the settings checked and resolved by a worker, once a round. */
+  readonly prepared: JsonText | null;
+  /** Who reads the documents in; null once they are all there. */
+  readonly loader: string | null;
+  /** The number of the shard that is started next. */
+  readonly next_shard: number;
+  readonly created_at: number;
+  readonly finished_at: number | null;
+}
+
+/** One document of a batch. Key: batch and `seq` (its place in the input, from 0); ids are unique in a batch. */
+export interface DocumentsTable {
+  readonly batch_id: string;
+  readonly seq: number;
+  readonly id: string;
+  readonly text: string;
+  readonly metadata: JsonText;
+  /** Where it stood in the input, for people: `docs.jsonl line 17`. */
+  readonly place: string;
+  /** Why it cannot be extracted from; null where it can. */
+  readonly bad: string | null;
+  /** A schema of its own: by name, until the batch is prepared, and by hash. */
+  readonly schema_name: string | null;
+  readonly schema_hash: string | null;
+}
+
+/** One answer of the model. Key: batch, document, round, attempt. */
+export interface AttemptsTable {
+  readonly batch_id: string;
+  readonly document_id: string;
+  readonly round: number;
+  readonly attempt: number;
+  /** `asked`: the model was called for it. `rejudged`: an answer of an earlier round, judged again. */
+  readonly kind: 'asked' | 'rejudged';
+  /** `accepted`, or the problem's type. */
+  readonly verdict: string;
+  readonly problem: JsonText | null;
+  readonly data: JsonText | null;
+  readonly repairs: JsonText;
+  /** The raw answer. */
+  readonly answer: string;
+  /** Of the call that brought it: `X-Client-Request-Id`. */
+  readonly request_id: string;
+  readonly schema_name: string;
+  readonly provider: string;
+  readonly model: string;
+  readonly mode: string;
+  readonly finish: string;
+  /** This call, and the failed and interrupted ones before it. */
+  readonly calls: number;
+  readonly prompt_tokens: number;
+  readonly completion_tokens: number;
+  /** US dollars; null where the price is not known. */
+  readonly cost_usd: number | null;
+  /** The provider failures before it. */
+  readonly failures: JsonText;
+  readonly interrupted: number;
+  readonly latency_ms: number;
+  readonly asked_at: number;
+}
+
+/** How an extraction ended. Key: batch and document; a later round's replaces an earlier one's. */
+export interface OutcomesTable {
+  readonly batch_id: string;
+  readonly document_id: string;
+  readonly round: number;
+  readonly success: number;
+  readonly stopped: string | null;
+  readonly attempts: number;
+  /** The attempt whose data it is. */
+  readonly accepted_attempt: number | null;
+  /** `OutcomeError[]`. */
+  readonly errors: JsonText;
+  readonly calls: number;
+  readonly prompt_tokens: number;
+  readonly completion_tokens: number;
+  readonly cost_usd: number | null;
+  /** Of `calls`, those that no row of `attempts` counts: of an attempt that got no answer. */
+  readonly unanswered_calls: number;
+  readonly schema_name: string;
+  readonly strategy: string;
+  readonly model: string;
+  readonly simulated: number;
+  readonly finished_at: number;
+}
+
+/** All of them. */
+export interface Tables {
+  readonly schemas: SchemasTable;
+  readonly batches: BatchesTable;
+  readonly documents: DocumentsTable;
+  readonly attempts: AttemptsTable;
+  readonly outcomes: OutcomesTable;
+}

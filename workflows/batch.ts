@@ -1,0 +1,356 @@
+/**
+ * The coordinator of a batch: gives documents to shards, a slice each, and shares the batch's concurrency out among them.
+ *
+ * Which documents are still to be done is asked of the store, so that no crash can make it forget one or do one twice.
+ */
+import {
+  ApplicationFailure,
+  CancellationScope,
+  ParentClosePolicy,
+  allHandlersFinished,
+  condition,
+  continueAsNew,
+  defineQuery,
+  defineSignal,
+  defineUpdate,
+  getExternalWorkflowHandle,
+  log,
+  setCurrentDetails,
+  setHandler,
+  startChild,
+  workflowInfo,
+} from '@temporalio/workflow';
+import { MAX_CONCURRENCY, shardWorkflowId } from '../src/core/batch-contract.ts';
+import type {
+  BatchInput,
+  BatchProgress,
+  BatchSummary,
+  CarriedBatch,
+  ShardInput,
+  ShardReport,
+} from '../src/core/batch-signals.ts';
+import type { OpenedBatch, PendingDocument } from '../src/core/prepared.ts';
+import { allotSlots } from '../src/core/slots.ts';
+import type { ShardSlots } from '../src/core/slots.ts';
+import { openBatch, store } from './house-activities.ts';
+
+export const pauseUpdate = defineUpdate<void>('pause');
+export const resumeUpdate = defineUpdate<void>('resume');
+/** Ends the batch; what is done stays done. */
+export const cancelUpdate = defineUpdate<void>('cancel');
+/** How many documents are in work at once from now on. */
+export const concurrencyUpdate = defineUpdate<void, [number]>('concurrency');
+export const batchProgressQuery = defineQuery<BatchProgress | null>('progress');
+const reportSignal = defineSignal<[ShardReport]>('report');
+
+/** Far below the server's limits, and short to replay. */
+const MOST_EVENTS = 4_000;
+/** How often shards of an earlier run are looked after: only those that ended without a word are missed that long. */
+const LOOK_EVERY = '30 s';
+/** Documents that have no outcome after so many passes never get one by themselves. */
+const MOST_PASSES = 5;
+
+/** The coordinator at work. Mutable on purpose: it is the workflow's state. */
+interface Desk {
+  readonly id: string;
+  readonly opened: OpenedBatch;
+  concurrency: number;
+  isPaused: boolean;
+  isCancelled: boolean;
+  /** Up to here, documents have been given to shards in this pass. */
+  afterSeq: number;
+  isAllOpened: boolean;
+  pass: number;
+  readonly givenBack: PendingDocument[];
+  readonly shards: Map<number, ShardSlots>;
+  /** Shards of an earlier run: their end is not announced by the server. */
+  readonly inherited: Set<number>;
+  readonly recorded: { succeeded: number; failed: number };
+  /** Whether something has happened since it was last looked at. */
+  hasChanged: boolean;
+}
+
+/**
+ * A batch, from its first document to its last; round by round where some are done again.
+ *
+ * Fails with type `invalid_input`, before any call, where its settings are wrong.
+ */
+export async function batch({ id, carried }: BatchInput): Promise<BatchSummary> {
+  let desk = carried === undefined ? undefined : deskOf(id, carried);
+  handleMessages(() => desk);
+  const { cancelRequested } = CancellationScope.current();
+  return CancellationScope.nonCancellable(async () => {
+    desk ??= newDesk(id, await openBatch({ batch: id }));
+    cancelWhen(desk, cancelRequested);
+    await carryOn(desk);
+    const state = desk.isCancelled ? 'cancelled' : 'completed';
+    await store.setBatchState({ batch: id, state });
+    await condition(allHandlersFinished);
+    show(desk);
+    return { id, state, round: desk.opened.round, ...desk.recorded };
+  });
+}
+
+function handleMessages(deskNow: () => Desk | undefined): void {
+  const whenOpen =
+    <A extends unknown[]>(change: (desk: Desk, ...args: A) => Promise<void>) =>
+    async (...args: A): Promise<void> => {
+      await condition(() => deskNow() !== undefined);
+      const desk = deskNow();
+      if (desk === undefined) return;
+      await change(desk, ...args);
+      desk.hasChanged = true;
+    };
+  setHandler(
+    reportSignal,
+    whenOpen(async (desk, report) => takeReport(desk, report)),
+  );
+  setHandler(batchProgressQuery, () => {
+    const desk = deskNow();
+    return desk === undefined ? null : progressOf(desk);
+  });
+  setHandler(
+    pauseUpdate,
+    whenOpen(async (desk) => {
+      desk.isPaused = true;
+      await store.setBatchState({ batch: desk.id, state: 'paused' });
+    }),
+  );
+  setHandler(
+    resumeUpdate,
+    whenOpen(async (desk) => {
+      await store.setBatchState({ batch: desk.id, state: 'running' });
+      desk.isPaused = false;
+    }),
+  );
+  setHandler(
+    cancelUpdate,
+    whenOpen(async (desk) => {
+      desk.isCancelled = true;
+      await store.setBatchState({ batch: desk.id, state: 'cancelled' });
+    }),
+  );
+  setHandler(
+    concurrencyUpdate,
+    whenOpen(async (desk, concurrency: number) => {
+      desk.concurrency = concurrency;
+      await store.setBatchConcurrency({ batch: desk.id, concurrency });
+    }),
+    { validator: requireConcurrency },
+  );
+}
+
+/** An operator's cancellation of the workflow is the update by another name. */
+function cancelWhen(desk: Desk, cancelRequested: Promise<never>): void {
+  cancelRequested.catch(() => {
+    desk.isCancelled = true;
+    desk.hasChanged = true;
+  });
+}
+
+/** Until nothing is left to do, or the batch is cancelled. */
+async function carryOn(desk: Desk): Promise<void> {
+  for (;;) {
+    desk.hasChanged = false;
+    if (desk.isCancelled) return cancelShards(desk);
+    const spare = await shareSlots(desk);
+    show(desk);
+    if (spare > 0 && hasDocuments(desk)) {
+      await openNextShard(desk, spare);
+      continue;
+    }
+    if (desk.shards.size === 0 && !desk.isPaused && !(await beginPass(desk))) return;
+    await continueWhereDue(desk);
+    if (desk.inherited.size === 0) await condition(() => desk.hasChanged);
+    else if (!(await condition(() => desk.hasChanged, LOOK_EVERY))) await lookAfterInherited(desk);
+  }
+}
+
+function hasDocuments({ isAllOpened, givenBack }: Desk): boolean {
+  return !isAllOpened || givenBack.length > 0;
+}
+
+/** Tells every shard whose limit changes; gives the slots that none can use. */
+async function shareSlots(desk: Desk): Promise<number> {
+  const { limits, spare } = allotSlots(desk.isPaused ? 0 : desk.concurrency, [...desk.shards.values()]);
+  const changed = [...desk.shards.values()].filter(({ shard, limit }) => limits.get(shard) !== limit);
+  await Promise.all(
+    changed.map(async (slots) => {
+      const limit = limits.get(slots.shard) ?? 0;
+      desk.shards.set(slots.shard, { ...slots, limit });
+      await tell(desk, slots.shard, (handle) => handle.signal('allow', limit));
+    }),
+  );
+  return spare;
+}
+
+async function openNextShard(desk: Desk, limit: number): Promise<void> {
+  const { id, opened, givenBack, afterSeq } = desk;
+  const { round, kind } = opened;
+  const work = await store.openShard({ batch: id, round, kind, afterSeq, givenBack });
+  if (work === null) {
+    desk.isAllOpened = true;
+    return;
+  }
+  const { shard, documents } = work;
+  if (givenBack.length > 0) givenBack.splice(0, documents.length);
+  else desk.afterSeq = documents.at(-1)?.seq ?? afterSeq;
+  const input: ShardInput = { batch: id, shard, opened, documents, limit: Math.min(limit, MAX_CONCURRENCY) };
+  desk.shards.set(shard, { shard, limit: input.limit, wants: null });
+  const child = await startChild('shard', {
+    workflowId: shardWorkflowId(id, shard),
+    args: [input],
+    // The coordinator continues as new; its shards go on meanwhile.
+    parentClosePolicy: ParentClosePolicy.ABANDON,
+    staticSummary: `batch ${id} · ${documents.length} documents`,
+  });
+  child.result().then(
+    () => endShard(desk, shard),
+    (error: unknown) => {
+      log.error('a shard failed; its documents are taken up again', { shard, error: String(error) });
+      endShard(desk, shard);
+    },
+  );
+}
+
+function takeReport(desk: Desk, { shard, wants, givenBack, recorded, hasEnded }: ShardReport): void {
+  const slots = desk.shards.get(shard);
+  desk.recorded.succeeded += recorded.succeeded;
+  desk.recorded.failed += recorded.failed;
+  desk.givenBack.push(...givenBack);
+  if (hasEnded) endShard(desk, shard);
+  else if (slots !== undefined) desk.shards.set(shard, { ...slots, wants });
+  desk.hasChanged = true;
+}
+
+function endShard(desk: Desk, shard: number): void {
+  desk.shards.delete(shard);
+  desk.inherited.delete(shard);
+  desk.hasChanged = true;
+}
+
+/** Looks whether a document was left without an outcome: its shard was terminated, or the store lost its last moments. */
+async function beginPass(desk: Desk): Promise<boolean> {
+  const { round, kind } = desk.opened;
+  const left = await store.countPending({ batch: desk.id, round, kind });
+  if (left === 0) return false;
+  if (desk.pass === MOST_PASSES) {
+    throw ApplicationFailure.nonRetryable(
+      `${left} documents have no outcome after ${MOST_PASSES} passes. Look at the shards in the Web UI, then resume the batch.`,
+      'incomplete',
+    );
+  }
+  desk.pass += 1;
+  desk.afterSeq = -1;
+  desk.isAllOpened = false;
+  desk.hasChanged = true;
+  return true;
+}
+
+async function cancelShards(desk: Desk): Promise<void> {
+  await Promise.all([...desk.shards.keys()].map((shard) => tell(desk, shard, (handle) => handle.cancel())));
+  for (;;) {
+    if (await condition(() => desk.shards.size === 0, LOOK_EVERY)) return;
+    await lookAfterInherited(desk);
+  }
+}
+
+/** Shards end by themselves; one that has just done so needs to be told nothing. */
+async function tell(
+  desk: Desk,
+  shard: number,
+  what: (handle: ReturnType<typeof getExternalWorkflowHandle>) => Promise<void>,
+): Promise<void> {
+  try {
+    await what(getExternalWorkflowHandle(shardWorkflowId(desk.id, shard)));
+  } catch (error) {
+    log.info('a shard has ended meanwhile', { shard, error: String(error) });
+  }
+}
+
+async function lookAfterInherited(desk: Desk): Promise<void> {
+  const shards = [...desk.inherited];
+  if (shards.length === 0) return;
+  for (const shard of await store.endedShards({ batch: desk.id, shards })) endShard(desk, shard);
+}
+
+async function continueWhereDue(desk: Desk): Promise<void> {
+  const { historyLength, continueAsNewSuggested } = workflowInfo();
+  if (historyLength < MOST_EVENTS && !continueAsNewSuggested) return;
+  await condition(allHandlersFinished);
+  if (desk.hasChanged) return;
+  await continueAsNew<typeof batch>({ id: desk.id, carried: carriedOf(desk) });
+}
+
+function carriedOf(desk: Desk): CarriedBatch {
+  const { opened, concurrency, isPaused, afterSeq, isAllOpened, pass, givenBack, shards, recorded } = desk;
+  return {
+    opened,
+    concurrency,
+    isPaused,
+    afterSeq,
+    isAllOpened,
+    pass,
+    givenBack: [...givenBack],
+    shards: [...shards.values()],
+    recorded: { ...recorded },
+  };
+}
+
+function newDesk(id: string, opened: OpenedBatch): Desk {
+  return deskOf(id, {
+    opened,
+    concurrency: opened.concurrency,
+    isPaused: opened.isPaused,
+    afterSeq: -1,
+    isAllOpened: false,
+    pass: 1,
+    givenBack: [],
+    shards: [],
+    recorded: { succeeded: 0, failed: 0 },
+  });
+}
+
+function deskOf(id: string, carried: CarriedBatch): Desk {
+  const { shards, givenBack, recorded } = carried;
+  return {
+    ...carried,
+    id,
+    isCancelled: false,
+    givenBack: [...givenBack],
+    shards: new Map(shards.map((slots) => [slots.shard, slots])),
+    inherited: new Set(shards.map(({ shard }) => shard)),
+    recorded: { ...recorded },
+    hasChanged: false,
+  };
+}
+
+function progressOf({ opened, concurrency, shards, recorded, isPaused, isCancelled }: Desk): BatchProgress {
+  return {
+    ...recorded,
+    state: isCancelled ? 'cancelled' : isPaused ? 'paused' : 'running',
+    round: opened.round,
+    concurrency,
+    shards: [...shards.values()],
+  };
+}
+
+function show(desk: Desk): void {
+  const { opened, recorded, concurrency, shards } = desk;
+  const { state } = progressOf(desk);
+  setCurrentDetails(
+    [
+      `**${state}** · round ${opened.round} · ${opened.total} documents`,
+      `${recorded.succeeded} extracted · ${recorded.failed} not extracted, as told by the shards that report`,
+      `concurrency ${concurrency} · shards at work: ${[...shards.keys()].join(', ') || 'none'}`,
+    ].join('\n\n'),
+  );
+}
+
+function requireConcurrency(concurrency: number): void {
+  if (Number.isInteger(concurrency) && concurrency >= 1 && concurrency <= MAX_CONCURRENCY) return;
+  throw ApplicationFailure.nonRetryable(
+    `concurrency: expected a whole number from 1 to ${MAX_CONCURRENCY}, got ${JSON.stringify(concurrency)}.`,
+    'invalid_input',
+  );
+}

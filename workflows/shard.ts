@@ -1,0 +1,300 @@
+/**
+ * A slice of a batch: many conversations at once inside one workflow, which is several times as fast as a workflow each.
+ *
+ * Its texts, answers and data are in the store; what passes through here is decisions.
+ */
+import {
+  ApplicationFailure,
+  CancellationScope,
+  condition,
+  defineQuery,
+  defineSignal,
+  getExternalWorkflowHandle,
+  isCancellation,
+  log,
+  setCurrentDetails,
+  setHandler,
+  sleep,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { AskResult } from '../activities/ask.ts';
+import { batchWorkflowId } from '../src/core/batch-contract.ts';
+import type { ShardInput, ShardProgress, ShardReport } from '../src/core/batch-signals.ts';
+import type { Fault, Outcome } from '../src/core/contract.ts';
+import type { PendingDocument, PreparedExtraction } from '../src/core/prepared.ts';
+import type { Ask } from '../src/core/strategy.ts';
+import type { DocumentOutcome } from '../src/core/stored-outcome.ts';
+import { converse, openConversation } from './conversation.ts';
+import type { Conversation } from './conversation.ts';
+import { store } from './house-activities.ts';
+import { modelActivitiesFor, spentBy } from './model-activities.ts';
+import { storedOutcome } from './stored-outcome.ts';
+import { Turns } from './turns.ts';
+
+/** How many documents may be in work at once from now on. */
+export const allowSignal = defineSignal<[number]>('allow');
+/** To the coordinator. */
+export const reportSignal = defineSignal<[ShardReport]>('report');
+export const shardProgressQuery = defineQuery<ShardProgress>('progress');
+
+/** Interactive extractions go first: theirs is 3, as it comes. */
+const BATCH_PRIORITY = { priorityKey: 4 } as const;
+/** Far below the server's limits of 51,200 events and 50 MB: no further document is begun. */
+const MOST_EVENTS = 5_000;
+const MOST_HISTORY_BYTES = 4_000_000;
+/** Conversations that are still at it then go on in another shard. */
+const LAST_EVENTS = 8_000;
+const LAST_HISTORY_BYTES = 8_000_000;
+/** Outcomes are written in bulk: so many together, or those of a second. */
+const OUTCOMES_TOGETHER = 50;
+const RECORD_EVERY_MS = 1_000;
+/** A free slot waits at most this long for others, to be given up in one signal. */
+const REPORT_EVERY_MS = 200;
+/** How soon a held call asks whether the batch goes on. */
+const HELD_MS = 500;
+
+/** A shard at work. Mutable on purpose: it is the workflow's state. */
+interface Shard {
+  readonly input: ShardInput;
+  readonly turns: Turns;
+  readonly conversations: Promise<void>[];
+  readonly inWork: Set<Conversation>;
+  /** Outcomes that are not written yet. */
+  readonly finished: DocumentOutcome[];
+  readonly givenBack: PendingDocument[];
+  readonly recorded: { succeeded: number; failed: number };
+  done: number;
+  /** Whether every document was begun, or given back. */
+  isExhausted: boolean;
+  /** Whether no conversation goes on. */
+  isOver: boolean;
+}
+
+/** Carries conversations about its documents, writes their outcomes, and tells the coordinator what slots it can spare. */
+export async function shard(input: ShardInput): Promise<void> {
+  const work = openShard(input);
+  setHandler(allowSignal, (limit) => work.turns.allow(limit));
+  setHandler(shardProgressQuery, () => progressOf(work));
+
+  const aside = CancellationScope.nonCancellable(() =>
+    Promise.all([recordOutcomes(work), giveUpSlots(work)]),
+  );
+  try {
+    await beginConversations(work);
+  } catch (error) {
+    if (!isCancellation(error)) throw error;
+  }
+  work.isExhausted = true;
+  await Promise.all(work.conversations);
+  work.isOver = true;
+  await aside;
+  await CancellationScope.nonCancellable(() => report(work, true));
+}
+
+function openShard(input: ShardInput): Shard {
+  return {
+    input,
+    turns: new Turns(input.limit),
+    conversations: [],
+    inWork: new Set(),
+    finished: [],
+    givenBack: [],
+    recorded: { succeeded: 0, failed: 0 },
+    done: 0,
+    isExhausted: false,
+    isOver: false,
+  };
+}
+
+/** Begins one conversation after the other, as turns come free. */
+async function beginConversations(work: Shard): Promise<void> {
+  const documents = await stillToAsk(work);
+  for (const [index, document] of documents.entries()) {
+    if (!work.turns.tryTake()) await cancellable(work.turns.take('new'));
+    if (isHistoryLong()) {
+      work.turns.give();
+      work.givenBack.push(...documents.slice(index));
+      break;
+    }
+    work.conversations.push(carry(work, document));
+  }
+}
+
+/** After a change of the schema, answers that are there already are judged first. */
+async function stillToAsk(work: Shard): Promise<readonly PendingDocument[]> {
+  const { batch, documents, opened } = work.input;
+  if (opened.kind !== 'rejudge') return documents;
+  const { left, accepted } = await store.rejudge({ batch, round: opened.round, documents });
+  work.recorded.succeeded += accepted;
+  work.done += accepted;
+  return left;
+}
+
+/** One conversation, from its turn to its outcome. Whatever goes wrong with it costs the others nothing. */
+async function carry(work: Shard, document: PendingDocument): Promise<void> {
+  const conversation = openConversation(settingsFor(work.input, document));
+  work.inWork.add(conversation);
+  try {
+    const outcome = await outcomeOf(work, document, conversation);
+    if (outcome === 'given back') work.givenBack.push(document);
+    else work.finished.push({ seq: document.seq, outcome: storedOutcome(conversation, outcome) });
+  } catch (error) {
+    // Cancelled: it stays without an outcome, to be taken up again.
+    if (!isCancellation(error)) throw error;
+  } finally {
+    work.inWork.delete(conversation);
+    work.turns.give();
+  }
+}
+
+async function outcomeOf(
+  work: Shard,
+  document: PendingDocument,
+  conversation: Conversation,
+): Promise<Outcome | 'given back'> {
+  try {
+    return await converse(conversation, {
+      ask: (_, how) => askInTurn(work, document, conversation, how),
+      show,
+    });
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    if (error instanceof HistoryIsLong) return 'given back';
+    return faulty(conversation, error);
+  }
+}
+
+/** Makes one attempt, in its turn, and again while the batch is held. */
+async function askInTurn(
+  { input, turns }: Shard,
+  { seq }: PendingDocument,
+  conversation: Conversation,
+  how: Ask,
+): Promise<AskResult> {
+  if (turns.isCrowded) {
+    turns.give();
+    await cancellable(turns.take('begun'));
+  }
+  if (isHistoryTooLong()) throw new HistoryIsLong();
+  const summary = `document ${seq} · ${how.why}`;
+  const result = await modelActivitiesFor(conversation.prepared, { summary, priority: BATCH_PRIORITY }).ask({
+    document: { id: '', batch: input.batch, seq },
+    round: input.opened.round,
+    ask: how,
+    turns: [],
+    spent: spentBy(conversation),
+  });
+  if (result.status === 'held') await sleep(HELD_MS);
+  return result;
+}
+
+/** What no strategy can do anything about: a fault of this one document, which its outcome tells. */
+function faulty(conversation: Conversation, error: unknown): Outcome {
+  const isInput = error instanceof ApplicationFailure && error.type === 'invalid_input';
+  const type = isInput ? 'invalid_input' : 'internal_error';
+  const message = error instanceof Error ? error.message : String(error);
+  const { prepared, rejected, errors, usage } = conversation;
+  if (!isInput) log.error('a document could not be asked about', { message });
+  const fault: Fault = { attempt: rejected.length + 1, type, message, details: [] };
+  return {
+    success: false,
+    data: null,
+    attempts: rejected.length,
+    errors: [...errors, fault],
+    usage,
+    stopped: type,
+    repairs: [],
+    model: `${prepared.provider}/${prepared.model}`,
+    simulated: prepared.simulated,
+  };
+}
+
+function settingsFor({ opened }: ShardInput, { schemaHash }: PendingDocument): PreparedExtraction {
+  const own = schemaHash === undefined ? undefined : opened.ownSchemas[schemaHash];
+  if (own === undefined) return opened.settings;
+  const { name, mode, stricterModes } = own;
+  return { ...opened.settings, schema: { name }, mode, stricterModes };
+}
+
+/** Writes outcomes in bulk, until the last one is written. */
+async function recordOutcomes(work: Shard): Promise<void> {
+  const { batch, opened } = work.input;
+  const { finished } = work;
+  for (;;) {
+    await condition(() => finished.length > 0 || work.isOver);
+    if (finished.length === 0) return;
+    await condition(() => finished.length >= OUTCOMES_TOGETHER || work.isOver, RECORD_EVERY_MS);
+    const outcomes = finished.splice(0);
+    const lost = new Set(await store.recordOutcomes({ batch, round: opened.round, outcomes }));
+    for (const { seq, outcome } of outcomes) {
+      if (lost.has(seq)) continue;
+      work.done += 1;
+      work.recorded[outcome.success ? 'succeeded' : 'failed'] += 1;
+    }
+    showProgress(work);
+  }
+}
+
+/** Once no document waits, tells the coordinator of slots that have come free, several at a time. */
+async function giveUpSlots(work: Shard): Promise<void> {
+  await condition(() => work.isExhausted);
+  let told = work.inWork.size;
+  await report(work, false);
+  while (!work.isOver && told > 0) {
+    const atOnce = Math.ceil(told / 10);
+    await condition(() => work.inWork.size < told || work.isOver);
+    await condition(() => told - work.inWork.size >= atOnce || work.isOver, REPORT_EVERY_MS);
+    if (work.isOver) return;
+    told = work.inWork.size;
+    await report(work, false);
+  }
+}
+
+async function report(work: Shard, hasEnded: boolean): Promise<void> {
+  const { recorded, givenBack, input } = work;
+  const message: ShardReport = {
+    shard: input.shard,
+    wants: hasEnded ? 0 : work.inWork.size,
+    givenBack: givenBack.splice(0),
+    recorded: { ...recorded },
+    hasEnded,
+  };
+  recorded.succeeded = 0;
+  recorded.failed = 0;
+  try {
+    await getExternalWorkflowHandle(batchWorkflowId(input.batch)).signal(reportSignal, message);
+  } catch (error) {
+    // The coordinator was terminated: what is done is in the store, and the rest is taken up by its successor.
+    log.warn('the coordinator does not take the report', { error: String(error) });
+  }
+}
+
+class HistoryIsLong extends Error {}
+
+function isHistoryLong(): boolean {
+  const { historyLength, historySize, continueAsNewSuggested } = workflowInfo();
+  return continueAsNewSuggested || historyLength > MOST_EVENTS || historySize > MOST_HISTORY_BYTES;
+}
+
+function isHistoryTooLong(): boolean {
+  const { historyLength, historySize } = workflowInfo();
+  return historyLength > LAST_EVENTS || historySize > LAST_HISTORY_BYTES;
+}
+
+/** A turn that a cancelled shard does not wait for. */
+function cancellable(turn: Promise<void>): Promise<void> {
+  return Promise.race([turn, CancellationScope.current().cancelRequested]);
+}
+
+function progressOf({ input, inWork, done }: Shard): ShardProgress {
+  const retrying = [...inWork].filter(({ rejected }) => rejected.length > 0).length;
+  return { documents: input.documents.length, inWork: inWork.size, retrying, done };
+}
+
+function showProgress(work: Shard): void {
+  const { documents, inWork, retrying, done } = progressOf(work);
+  setCurrentDetails(`**${done} of ${documents} done** · ${inWork} in work · ${retrying} retrying`);
+}
+
+/** A shard has many conversations, and one place to tell of them. */
+function show(): void {}
