@@ -30,7 +30,7 @@ import type {
   ShardReport,
 } from '../src/core/batch-signals.ts';
 import type { OpenedBatch, PendingDocument } from '../src/core/prepared.ts';
-import { allotSlots } from '../src/core/slots.ts';
+import { MOST_SLOTS_OF_A_SHARD, allotSlots } from '../src/core/slots.ts';
 import type { ShardSlots } from '../src/core/slots.ts';
 import { openBatch, store } from './house-activities.ts';
 
@@ -94,13 +94,15 @@ export async function batch({ id, carried }: BatchInput): Promise<BatchSummary> 
 function handleMessages(deskNow: () => Desk | undefined): void {
   const whenOpen =
     <A extends unknown[]>(change: (desk: Desk, ...args: A) => Promise<void>) =>
-    async (...args: A): Promise<void> => {
-      await condition(() => deskNow() !== undefined);
-      const desk = deskNow();
-      if (desk === undefined) return;
-      await change(desk, ...args);
-      desk.hasChanged = true;
-    };
+    (...args: A): Promise<void> =>
+      // A cancelled workflow still hears what its shards say.
+      CancellationScope.nonCancellable(async () => {
+        await condition(() => deskNow() !== undefined);
+        const desk = deskNow();
+        if (desk === undefined) return;
+        await change(desk, ...args);
+        desk.hasChanged = true;
+      });
   setHandler(
     reportSignal,
     whenOpen(async (desk, report) => takeReport(desk, report)),
@@ -195,7 +197,9 @@ async function openNextShard(desk: Desk, limit: number): Promise<void> {
   const { shard, documents } = work;
   if (givenBack.length > 0) givenBack.splice(0, documents.length);
   else desk.afterSeq = documents.at(-1)?.seq ?? afterSeq;
-  const input: ShardInput = { batch: id, shard, opened, documents, limit: Math.min(limit, MAX_CONCURRENCY) };
+  // What it may hold from the first: it would begin more at once, before it heard of a lower limit.
+  const first = Math.min(limit, MOST_SLOTS_OF_A_SHARD);
+  const input: ShardInput = { batch: id, shard, opened, documents, limit: first };
   desk.shards.set(shard, { shard, limit: input.limit, wants: null });
   const child = await startChild('shard', {
     workflowId: shardWorkflowId(id, shard),

@@ -40,7 +40,7 @@ export const shardProgressQuery = defineQuery<ShardProgress>('progress');
 /** Interactive extractions go first: theirs is 3, as it comes. */
 const BATCH_PRIORITY = { priorityKey: 4 } as const;
 /** Far below the server's limits of 51,200 events and 50 MB: no further document is begun. */
-const MOST_EVENTS = 5_000;
+const MOST_EVENTS = 4_000;
 const MOST_HISTORY_BYTES = 4_000_000;
 /** Conversations that are still at it then go on in another shard. */
 const LAST_EVENTS = 8_000;

@@ -1,5 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { WorkflowNotFoundError } from '@temporalio/client';
+import {
+  CancelledFailure,
+  ServiceError,
+  TerminatedFailure,
+  WorkflowFailedError,
+  WorkflowNotFoundError,
+  isGrpcServiceError,
+} from '@temporalio/client';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { batchWorkflowId } from '../core/batch-contract.ts';
 import type {
@@ -21,6 +28,9 @@ import { resultOf } from './workflow-result.ts';
 const BATCH_PRIORITY = { priorityKey: 4 } as const;
 const RESULTS_TOGETHER = 200;
 const LOOK_EVERY_MS = 250;
+const UPDATE_TRIES = 5;
+/** gRPC's number. */
+const FAILED_PRECONDITION = 9;
 
 /** A batch that was put into the store: what it comes to, and what can be done to it. */
 export class BatchHandle<T = Json> {
@@ -60,7 +70,7 @@ export class BatchHandle<T = Json> {
     if (options.concurrency !== undefined) await this.setConcurrency(options.concurrency);
     if (state === 'paused') await this.#update('resume');
     if (state !== 'cancelled' && state !== 'failed') return;
-    await this.#ended();
+    if (await this.#isAtWork()) await this.#ended();
     if (batch.state !== 'running') await this.#store.batches.setState(this.id, 'running');
     await this.#start();
   }
@@ -118,13 +128,13 @@ export class BatchHandle<T = Json> {
   }
 
   /**
-   * Waits until it has ended.
+   * Waits until it has ended, by itself or by somebody's hand: the state says which.
    *
    * @throws {InvalidInputError} where a worker refused its settings.
    */
   async done(): Promise<BatchStatus> {
-    await this.#stored();
-    if (await this.#isAtWork()) await resultOf(this.#workflow());
+    const batch = await this.#stored();
+    if ((await this.#isAtWork()) || batch.state === 'running') await this.#ended();
     return this.status();
   }
 
@@ -142,7 +152,7 @@ export class BatchHandle<T = Json> {
         `The batch '${this.id}' is ${state}: expected one that has ended. Wait for it, or cancel it first.`,
       );
     }
-    await this.#ended();
+    if (await this.#isAtWork()) await this.#ended();
     await this.#store.batches.beginRound({ id: this.id, round: batch.round + 1, kind, settings });
     await this.#start();
   }
@@ -166,9 +176,16 @@ export class BatchHandle<T = Json> {
         `The batch '${this.id}' is ${state}: expected one that runs or is paused. See batch resume and batch retry-failed.`,
       );
     }
-    const workflow = this.#workflow();
-    if (args.length === 0) await workflow.executeUpdate<void, []>(name);
-    else await workflow.executeUpdate<void, [number]>(name, { args });
+    for (let tries = 1; ; tries += 1) {
+      try {
+        const workflow = this.#workflow();
+        if (args.length === 0) return await workflow.executeUpdate<void, []>(name);
+        return await workflow.executeUpdate<void, [number]>(name, { args });
+      } catch (error) {
+        // All updates can be made twice.
+        if (!isLostToNewRun(error) || tries === UPDATE_TRIES || !(await this.#isAtWork())) throw error;
+      }
+    }
   }
 
   #workflow(): WorkflowHandle {
@@ -193,7 +210,13 @@ export class BatchHandle<T = Json> {
 
   /** A cancelled batch says so before its last calls have ended: a new coordinator must not begin beside it. */
   async #ended(): Promise<void> {
-    if (await this.#isAtWork()) await resultOf(this.#workflow());
+    try {
+      await resultOf(this.#workflow());
+    } catch (error) {
+      const cause = error instanceof WorkflowFailedError ? error.cause : undefined;
+      const isByHand = cause instanceof CancelledFailure || cause instanceof TerminatedFailure;
+      if (!isByHand && !(error instanceof WorkflowNotFoundError)) throw error;
+    }
   }
 
   async #isAtWork(): Promise<boolean> {
@@ -204,6 +227,13 @@ export class BatchHandle<T = Json> {
       throw error;
     }
   }
+}
+
+/** The update came just when the coordinator continued as new. */
+function isLostToNewRun(error: unknown): boolean {
+  if (error instanceof WorkflowNotFoundError) return true;
+  const cause = error instanceof ServiceError ? error.cause : undefined;
+  return isGrpcServiceError(cause) && cause.code === FAILED_PRECONDITION;
 }
 
 /** Where a batch stands by its store, in a state that is known. */

@@ -1,13 +1,24 @@
 /** The package's main export: the client and the shapes it gives and takes. */
 export { DurableExtract } from './durable-extract.ts';
-export type { DataOf, ExtractHandle, ExtractOptions, SchemaOption } from './durable-extract.ts';
+export type {
+  BatchOptions,
+  DataOf,
+  ExtractHandle,
+  ExtractOptions,
+  GivenDocument,
+  SchemaOption,
+} from './durable-extract.ts';
+export { BatchHandle } from './batch-handle.ts';
 export { InvalidInputError } from './invalid-input-error.ts';
+export { StoreError } from '../store/open-store.ts';
 export { DEFAULT_RETRY } from '../core/contract.ts';
+export type { BatchResult, BatchState, BatchStatus } from '../core/batch-contract.ts';
 export type {
   Budget,
   ChatMessage,
   Completion,
   ConversationState,
+  Fault,
   Mode,
   Outcome,
   OutcomeError,

@@ -16,6 +16,8 @@ export function openAiProvider(options: {
   readonly baseUrl?: string;
   readonly defaultModel: string;
   readonly simulated?: true;
+  /** Requests a minute, of all workers together; see {@link Provider.rpm}. */
+  readonly rpm?: number;
 }): Provider {
   const client = new OpenAI({
     apiKey: options.apiKey,
@@ -26,6 +28,7 @@ export function openAiProvider(options: {
     name: options.name,
     simulated: options.simulated ?? false,
     defaultModel: options.defaultModel,
+    ...(options.rpm === undefined ? {} : { rpm: options.rpm }),
     call: (request, signal) => call(client, request, signal),
   };
 }

@@ -42,6 +42,8 @@ export interface Provider {
   readonly simulated: boolean;
   /** The model asked where the caller names none. */
   readonly defaultModel: string;
+  /** Requests a minute that all workers together may make. Absent: no limit of ours. */
+  readonly rpm?: number;
   /** @throws what its client throws; `activities/failures.ts` classifies it. Rethrows `signal.reason` when aborted. */
   call(request: ModelRequest, signal: AbortSignal): Promise<ModelReply>;
 }

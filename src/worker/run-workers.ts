@@ -9,6 +9,7 @@ import type { Provider } from '../provider/provider.ts';
 import { stackHome } from '../stack/home.ts';
 import type { Environment } from '../stack/progress.ts';
 import { openStore } from '../store/open-store.ts';
+import { applyRateLimits } from './rate-limit.ts';
 import { workflowBundle } from './workflow-bundle.ts';
 
 /** How long one model call may take by default. */
@@ -50,6 +51,7 @@ export async function runWorkers(options: {
   });
   const graceMs = options.shutdownGraceMs ?? SHUTDOWN_GRACE_MS;
   const connection = await NativeConnection.connect(options.connection);
+  await applyRateLimits(connection, namespace, providers);
   const shared = {
     connection,
     namespace,

@@ -1,0 +1,33 @@
+import type { SchemaRegistry } from '../../activities/world.ts';
+import type { Provider } from '../../src/provider/provider.ts';
+import { resolveTemporalConnection } from '../../src/stack/connection.ts';
+import { runWorkers } from '../../src/worker/run-workers.ts';
+import type { TestStack } from './test-stack.ts';
+
+/** Runs a worker in this process, asking the given provider, for as long as `use` takes. */
+export async function withWorker<T>(
+  { home, env }: Pick<TestStack, 'home' | 'env'>,
+  options: {
+    readonly provider: Provider;
+    readonly schemas?: SchemaRegistry;
+    readonly callTimeoutMs?: number;
+  },
+  use: () => Promise<T>,
+): Promise<T> {
+  const connection = resolveTemporalConnection({ env, home });
+  if (connection === undefined) throw new Error(`Expected a server in ${home}`);
+  const workers = await runWorkers({
+    connection: connection.nativeOptions ?? {},
+    namespace: connection.namespace,
+    env,
+    providers: [options.provider],
+    schemas: options.schemas ?? {},
+    callTimeoutMs: options.callTimeoutMs ?? 1_000,
+    shutdownGraceMs: 100,
+  });
+  try {
+    return await use();
+  } finally {
+    await workers.stop();
+  }
+}

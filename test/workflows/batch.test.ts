@@ -1,0 +1,410 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import type { ShardProgress } from '../../src/core/batch-signals.ts';
+import type { BatchHandle } from '../../src/client/batch-handle.ts';
+import { InvalidInputError } from '../../src/client/index.ts';
+import type { BatchOptions, GivenDocument } from '../../src/client/index.ts';
+import { until } from '../stack/temp-home.ts';
+import { readingProvider } from '../support/reading-provider.ts';
+import type { Answering, ReadingProvider } from '../support/reading-provider.ts';
+import { quietRuntime } from '../support/scripted-worker.ts';
+import { endTestStacks, startTestStack, temporalCli } from '../support/test-stack.ts';
+import type { TestStack } from '../support/test-stack.ts';
+import { withWorker } from '../support/test-worker.ts';
+
+const thing = z.strictObject({ name: z.string(), number: z.number().int() });
+type Thing = z.output<typeof thing>;
+let stack: TestStack;
+
+beforeAll(async () => {
+  quietRuntime();
+  await temporalCli();
+  stack = await startTestStack('batch');
+}, 900_000);
+
+afterAll(endTestStacks);
+
+const numberIn = (text: string): number => Number(/\d+/.exec(text)?.[0]);
+const right = (text: string): string => JSON.stringify({ name: 'thing', number: numberIn(text) });
+
+function things(count: number): GivenDocument[] {
+  return Array.from({ length: count }, (_, index) => ({
+    id: `d${index}`,
+    text: `thing ${index}`,
+    row: index,
+  }));
+}
+
+interface Scene {
+  readonly batch: BatchHandle<Thing>;
+  readonly provider: ReadingProvider;
+}
+
+/** A batch of a test's own, under way. */
+async function underWay(
+  options: {
+    readonly count: number;
+    readonly answering?: Answering;
+    readonly latencyMs?: number;
+    readonly documents?: GivenDocument[];
+  } & Partial<BatchOptions<typeof thing>>,
+  use: (scene: Scene) => Promise<void>,
+): Promise<void> {
+  const { count, answering = ({ text }) => right(text), latencyMs = 0, documents, ...rest } = options;
+  const provider = readingProvider({ answering, latencyMs });
+  await withWorker(stack, { provider: provider.provider, callTimeoutMs: 5_000 }, async () => {
+    const batch = await stack.extractor.batch(documents ?? things(count), {
+      id: `b-${randomUUID()}`,
+      schema: thing,
+      retry: { baseDelayMs: 20, maxDelayMs: 100, maxProviderRetries: 1 },
+      ...rest,
+    });
+    await use({ batch, provider });
+  });
+}
+
+async function allOf<T>(results: AsyncIterable<T>): Promise<readonly T[]> {
+  const all: T[] = [];
+  for await (const result of results) all.push(result);
+  return all;
+}
+
+/** No document was asked about more often than its answers needed. */
+function callsPerDocument({ provider }: Scene): readonly number[] {
+  return [...new Set(provider.calls.values())].toSorted();
+}
+
+const workflowOf = ({ batch }: Scene, shard?: number) =>
+  stack.extractor.client.workflow.getHandle(`batch/${batch.id}${shard === undefined ? '' : `/${shard}`}`);
+
+describe('a batch', () => {
+  it('gives a typed result for each document, in order, with its metadata', () =>
+    underWay({ count: 120, concurrency: 30 }, async (scene) => {
+      const results = await allOf(scene.batch.results());
+      expect(results.map(({ id, data }) => [id, data?.number])).toEqual(
+        Array.from({ length: 120 }, (_, index) => [`d${index}`, index]),
+      );
+      expect(results[7]).toEqual({
+        id: 'd7',
+        success: true,
+        data: { name: 'thing', number: 7 },
+        attempts: 1,
+        errors: [],
+        usage: { calls: 1, promptTokens: 100, completionTokens: 10, costUsd: 0 },
+        stopped: null,
+        metadata: { row: 7 },
+      });
+      expect(await scene.batch.done()).toMatchObject({
+        state: 'completed',
+        succeeded: 120,
+        failed: 0,
+        pending: 0,
+        calls: 120,
+      });
+      expect(callsPerDocument(scene)).toEqual([1]);
+    }));
+
+  it('tells each document its own problems, and shows the model its own earlier answer', () =>
+    underWay(
+      {
+        count: 40,
+        strategy: 'feedback',
+        answering({ text, call, request }) {
+          if (call === 1) return JSON.stringify({ name: `wrong ${numberIn(text)}` });
+          const [, , answer, feedback] = request.messages;
+          expect(answer?.content).toBe(JSON.stringify({ name: `wrong ${numberIn(text)}` }));
+          expect(feedback?.content).toContain("- Field 'number': required field is missing");
+          return right(text);
+        },
+      },
+      async ({ batch }) => {
+        const results = await allOf(batch.results());
+        expect(results.every(({ success, attempts }) => success && attempts === 2)).toBe(true);
+        expect(results[0]!.errors).toMatchObject([
+          { attempt: 1, type: 'validation_error', details: [{ path: 'number', kind: 'missing' }] },
+        ]);
+        expect(await batch.done()).toMatchObject({ calls: 80, promptTokens: 8_000, completionTokens: 800 });
+      },
+    ));
+
+  it('loses only the documents that fail, each with its reasons', () =>
+    underWay(
+      {
+        count: 30,
+        answering({ text }) {
+          const number = numberIn(text);
+          if (number === 3) throw new Error('a bug in a provider');
+          if (number === 4) throw new TypeError('fetch failed');
+          return number === 5 ? '{"name": "never right"}' : right(text);
+        },
+      },
+      async ({ batch }) => {
+        expect(await batch.done()).toMatchObject({
+          state: 'completed',
+          succeeded: 27,
+          failed: 3,
+          pending: 0,
+        });
+        const results = await allOf(batch.results());
+        expect(results.filter(({ success }) => !success).map(({ id, stopped }) => [id, stopped])).toEqual([
+          ['d3', 'internal_error'],
+          ['d4', 'connection_error'],
+          ['d5', 'attempts'],
+        ]);
+        expect(results[3]!.errors).toMatchObject([
+          { type: 'internal_error', message: 'a bug in a provider' },
+        ]);
+        expect(results[4]!.usage.calls).toBe(2);
+      },
+    ));
+
+  it('is refused where its schema is not known, before any call', () =>
+    underWay({ count: 3, schema: 'nobody' as never }, async ({ batch, provider }) => {
+      await expect(batch.done()).rejects.toThrow(InvalidInputError);
+      expect(provider.calls.size).toBe(0);
+      expect((await batch.status()).state).toBe('failed');
+    }));
+
+  it('has documents with schemas of their own', () =>
+    underWay(
+      {
+        count: 2,
+        documents: [
+          { id: 'a', text: 'thing 1' },
+          {
+            id: 'b',
+            text: 'thing 2',
+            schema: { type: 'object', properties: { other: { type: 'number' } }, required: ['other'] },
+          },
+        ],
+        answering: ({ text }) => (numberIn(text) === 2 ? '{"other": 2}' : right(text)),
+      },
+      async ({ batch }) => {
+        await batch.done();
+        const store = await stack.extractor.store();
+        const results = await store.outcomes.results({ batchId: batch.id, afterSeq: -1, limit: 10 });
+        expect(results.map(({ data }) => data)).toEqual([{ name: 'thing', number: 1 }, { other: 2 }]);
+      },
+    ));
+});
+
+describe('concurrency', () => {
+  it('is reached, never exceeded, and follows an update', () =>
+    underWay({ count: 450, concurrency: 20, latencyMs: 60 }, async (scene) => {
+      const { batch, provider } = scene;
+      await until(() => provider.inFlight() === 20);
+      await batch.setConcurrency(5);
+      await until(async () => (await workflowOf(scene, 1).query<ShardProgress>('progress')).inWork <= 5);
+      provider.takePeak();
+      await until(async () => (await batch.status()).pending < 350);
+      expect(provider.takePeak()).toBe(5);
+      await batch.setConcurrency(60);
+      await until(async () => (await workflowOf(scene, 1).query<ShardProgress>('progress')).inWork === 60);
+      expect(await batch.done()).toMatchObject({ succeeded: 450, concurrency: 60 });
+      expect(provider.takePeak()).toBeLessThanOrEqual(60);
+    }));
+
+  it('is shared by the shards, and a slow document holds nobody up', () => {
+    const slow = Promise.withResolvers<void>();
+    return underWay(
+      {
+        count: 1_100,
+        concurrency: 40,
+        answering: async ({ text }) => {
+          if (numberIn(text) === 100) await slow.promise;
+          return right(text);
+        },
+      },
+      async (scene) => {
+        const { batch, provider } = scene;
+        // Documents of the third shard are done while the slow one keeps the first shard from its end.
+        await until(() => provider.calls.has('thing 1099'));
+        expect((await workflowOf(scene, 1).describe()).status.name).toBe('RUNNING');
+        expect(provider.inFlight()).toBeGreaterThan(0);
+        slow.resolve();
+        expect(await batch.done()).toMatchObject({ succeeded: 1_100 });
+        expect(provider.takePeak()).toBeLessThanOrEqual(40);
+      },
+    );
+  });
+
+  it('is refused where it is no number of documents', () =>
+    underWay({ count: 200, concurrency: 2, latencyMs: 50 }, async ({ batch }) => {
+      await expect(batch.setConcurrency(0)).rejects.toThrow();
+      await batch.cancel();
+    }));
+});
+
+describe('hands on a batch', () => {
+  it('pause it without losing a call, and let it go on', () =>
+    underWay({ count: 300, concurrency: 20, latencyMs: 50 }, async (scene) => {
+      const { batch, provider } = scene;
+      await until(() => provider.calls.size > 40);
+      await batch.pause();
+      await until(() => provider.inFlight() === 0);
+      const made = provider.calls.size;
+      await until(async () => (await batch.status()).succeeded === made);
+      expect(await batch.status()).toMatchObject({ state: 'paused', pending: 300 - made });
+      expect(provider.calls.size).toBe(made);
+      await batch.resume();
+      expect(await batch.done()).toMatchObject({ state: 'completed', succeeded: 300, calls: 300 });
+      expect(callsPerDocument(scene)).toEqual([1]);
+    }));
+
+  it('cancel it, keep what is done, and take up the rest', () =>
+    underWay({ count: 300, concurrency: 20, latencyMs: 50 }, async (scene) => {
+      const { batch, provider } = scene;
+      await until(() => provider.calls.size > 40);
+      await batch.cancel();
+      const cancelled = await batch.done();
+      expect(cancelled.state).toBe('cancelled');
+      // The calls under way were let finish, and their answers kept.
+      expect(cancelled.succeeded).toBe(provider.calls.size);
+      expect((await allOf(batch.results())).filter(({ stopped }) => stopped === 'pending')).toHaveLength(
+        cancelled.pending,
+      );
+      await batch.resume();
+      expect(await batch.done()).toMatchObject({ state: 'completed', succeeded: 300, calls: 300 });
+      expect(callsPerDocument(scene)).toEqual([1]);
+    }));
+
+  it('cancel its workflow, which is the same', () =>
+    underWay({ count: 200, concurrency: 10, latencyMs: 50 }, async (scene) => {
+      await until(() => scene.provider.calls.size > 20);
+      await workflowOf(scene).cancel();
+      expect(await scene.batch.done()).toMatchObject({ state: 'cancelled' });
+    }));
+
+  it('terminate a shard: its documents are taken up again, and no answer is paid for twice', () =>
+    underWay({ count: 300, concurrency: 20, latencyMs: 50 }, async (scene) => {
+      await until(() => scene.provider.calls.size > 60);
+      await workflowOf(scene, 1).terminate('by a test');
+      expect(await scene.batch.done()).toMatchObject({ state: 'completed', succeeded: 300, pending: 0 });
+      // Only calls that were under way then may be made again.
+      const again = [...scene.provider.calls.values()].filter((calls) => calls > 1);
+      expect(again.length).toBeLessThanOrEqual(20);
+    }));
+
+  it('terminate its coordinator: it is failed, says so, and goes on when it is resumed', () =>
+    underWay({ count: 300, concurrency: 20, latencyMs: 50 }, async (scene) => {
+      const { batch, provider } = scene;
+      await until(() => provider.calls.size > 60);
+      await workflowOf(scene).terminate('by a test');
+      expect((await batch.status()).state).toBe('failed');
+      await batch.resume();
+      expect(await batch.done()).toMatchObject({ state: 'completed', succeeded: 300, pending: 0 });
+      const again = [...provider.calls.values()].filter((calls) => calls > 1);
+      expect(again.length).toBeLessThanOrEqual(20);
+    }));
+});
+
+describe('another round', () => {
+  it('does only the documents again that failed', () => {
+    let isMended = false;
+    return underWay(
+      {
+        count: 40,
+        answering: ({ text }) => (numberIn(text) % 10 === 0 && !isMended ? '{"name": "no"}' : right(text)),
+      },
+      async (scene) => {
+        const { batch, provider } = scene;
+        expect(await batch.done()).toMatchObject({ succeeded: 36, failed: 4 });
+        const before = [...provider.calls.values()].reduce((sum, calls) => sum + calls, 0);
+        isMended = true;
+        await batch.retryFailed();
+        const after = await batch.done();
+        expect(after).toMatchObject({
+          state: 'completed',
+          succeeded: 40,
+          failed: 0,
+          round: 2,
+          calls: before + 4,
+        });
+      },
+    );
+  });
+
+  it('judges stored answers by another schema first, and asks only where none passes', () =>
+    underWay(
+      {
+        count: 40,
+        answering: ({ text, call }) =>
+          numberIn(text) % 4 === 0 && call < 4
+            ? JSON.stringify({ name: 'thing', number: String.fromCharCode(97 + call) })
+            : right(text),
+      },
+      async ({ batch, provider }) => {
+        expect(await batch.done()).toMatchObject({ succeeded: 30, failed: 10 });
+        const before = [...provider.calls.values()].reduce((sum, calls) => sum + calls, 0);
+        const jsonSchema = {
+          type: 'object',
+          properties: {
+            name: { type: 'string' },
+            number: { type: ['integer', 'string'], maxLength: 1, maximum: 35 },
+          },
+          required: ['name', 'number'],
+        };
+        await batch.rejudge({ schema: { name: 'looser', jsonSchema } });
+        // 36 of 40 answers pass, text or number; those above 35 do not, and are asked about again.
+        const after = await batch.done();
+        const asked = [...provider.calls.values()].reduce((sum, calls) => sum + calls, 0) - before;
+        expect(after).toMatchObject({
+          state: 'completed',
+          round: 2,
+          succeeded: 37,
+          failed: 3,
+          schema: 'looser',
+        });
+        expect(asked).toBe(9);
+        const store = await stack.extractor.store();
+        const [first] = await store.outcomes.results({ batchId: batch.id, afterSeq: -1, limit: 1 });
+        expect(first).toMatchObject({ success: true, data: { number: 'd' }, usage: { calls: 0 } });
+      },
+    ));
+
+  it('is refused while the batch runs', () =>
+    underWay({ count: 200, concurrency: 5, latencyMs: 50 }, async ({ batch }) => {
+      await expect(batch.retryFailed()).rejects.toThrow(/is running: expected one that has ended/);
+      await batch.cancel();
+      await batch.done();
+    }));
+});
+
+describe('history', () => {
+  it('of a shard stays short: it gives back what it has not begun', () =>
+    underWay(
+      { count: 500, concurrency: 50, strategy: 'feedback', answering: () => '{}', retry: { maxAttempts: 5 } },
+      async (scene) => {
+        expect(await scene.batch.done()).toMatchObject({ state: 'completed', failed: 500, calls: 2_500 });
+        const { historyLength } = await workflowOf(scene, 1).describe();
+        expect(historyLength).toBeGreaterThan(4_000);
+        expect(historyLength).toBeLessThan(10_000);
+        expect((await workflowOf(scene, 2).describe()).status.name).toBe('COMPLETED');
+      },
+    ));
+
+  it('of a coordinator begins anew, while its shards go on', () => {
+    const newRun = Promise.withResolvers<void>();
+    return underWay(
+      {
+        count: 60,
+        concurrency: 4,
+        answering: async ({ text }) => {
+          await newRun.promise;
+          return right(text);
+        },
+      },
+      async (scene) => {
+        await until(() => scene.provider.inFlight() === 4);
+        const { runId } = await workflowOf(scene).describe();
+        for (let n = 0; (await workflowOf(scene).describe()).runId === runId; n += 1) {
+          await scene.batch.setConcurrency(4 + (n % 3));
+        }
+        newRun.resolve();
+        expect(await scene.batch.done()).toMatchObject({ state: 'completed', succeeded: 60, calls: 60 });
+        expect(callsPerDocument(scene)).toEqual([1]);
+      },
+    );
+  });
+});
