@@ -12,10 +12,23 @@ import { DurableExtract } from '../src/client/index.ts';
 import type { ProgressEvent } from '../src/stack/progress.ts';
 import { stackStatus, stopStack } from '../src/stack/stack.ts';
 import type { Bench, Figure, Row } from './figure.ts';
+import { batchBig } from './figures/batch-big.ts';
+import { batchLatency } from './figures/batch-latency.ts';
+import { batchRate } from './figures/batch-rate.ts';
+import { batchTail } from './figures/batch-tail.ts';
+import { batchThroughput } from './figures/batch-throughput.ts';
 import { judging } from './figures/judging.ts';
 import { overhead } from './figures/overhead.ts';
 
-const FIGURES: readonly Figure[] = [overhead, judging];
+const FIGURES: readonly Figure[] = [
+  overhead,
+  judging,
+  batchThroughput,
+  batchLatency,
+  batchRate,
+  batchTail,
+  batchBig,
+];
 
 const { values, positionals } = parseArgs({
   options: { samples: { type: 'string', default: '150' } },

@@ -74,6 +74,16 @@ try {
     await record('completion', 'complete/completion');
   });
 
+  // One document after the other, so that the script's answers are theirs in order.
+  await withScriptedWorker(stack, { script: [wrong, good, { status: 500 }, good, good] }, async () => {
+    const documents = ['a', 'b', 'c'].map((id) => ({ id, text: `Ada, 36, ${id}` }));
+    const schema = { name: 'user', jsonSchema };
+    const batch = await extractor.batch(documents, { id: 'three', schema, concurrency: 1, retry });
+    await batch.done();
+    await record('batch', 'batch/three');
+    await record('shard', 'batch/three/1');
+  });
+
   /** Writes a history down, but for what says on whose machine it was. */
   async function record(name: string, workflowId: string): Promise<void> {
     const history = await extractor.client.workflow.getHandle(workflowId).fetchHistory();

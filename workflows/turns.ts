@@ -2,7 +2,7 @@
 export class Turns {
   #limit: number;
   #taken = 0;
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting: Readonly<Record<'begun' | 'new', (() => void)[]>> = { begun: [], new: [] };
 
   constructor(limit: number) {
     this.#limit = limit;
@@ -17,7 +17,7 @@ export class Turns {
   allow(limit: number): void {
     this.#limit = limit;
     while (this.#taken < this.#limit) {
-      const next = this.#waiting.shift();
+      const next = this.#waiting.begun.shift() ?? this.#waiting.new.shift();
       if (next === undefined) return;
       this.#taken += 1;
       next();
@@ -26,7 +26,7 @@ export class Turns {
 
   /** Takes a turn where one is free. A promise would cost more than all the rest. */
   tryTake(): boolean {
-    if (this.#taken >= this.#limit || this.#waiting.length > 0) return false;
+    if (this.#taken >= this.#limit) return false;
     this.#taken += 1;
     return true;
   }
@@ -34,8 +34,7 @@ export class Turns {
   /** Takes a turn, as soon as there is one. Conversations that have begun go before new documents. */
   take(who: 'begun' | 'new'): Promise<void> {
     return new Promise<void>((resolve) => {
-      if (who === 'begun') this.#waiting.unshift(resolve);
-      else this.#waiting.push(resolve);
+      this.#waiting[who].push(resolve);
       this.allow(this.#limit);
     });
   }

@@ -1,11 +1,8 @@
-import { spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { composeMessages } from '../../activities/compose-messages.ts';
 import { asJsonSchema } from '../../activities/world.ts';
 import { exampleSchemas } from '../../examples/schemas/index.ts';
 import { BARE_QUEUE } from '../bare/names.ts';
+import { withBareWorker } from '../bare/start.ts';
 import type { Bench, Figure, Row } from '../figure.ts';
 import { summarize, timeMs } from '../statistics.ts';
 import type { Summary } from '../statistics.ts';
@@ -18,13 +15,7 @@ const AIM = 1.5;
 export const overhead: Figure = {
   title: 'Time of one extraction, from the client and back',
   async measure(bench) {
-    const bareWorker = await startBareWorker(bench.address);
-    try {
-      const times = await measureInTurn(bench);
-      return rowsOf(times);
-    } finally {
-      await end(bareWorker);
-    }
+    return rowsOf(await withBareWorker(bench.address, () => measureInTurn(bench)));
   },
 };
 
@@ -106,25 +97,4 @@ function row(what: string, { n, median, p95 }: Summary): Row {
 
 function milliseconds(time: number): string {
   return `${time.toFixed(1)} ms`;
-}
-
-async function startBareWorker(address: string): Promise<ChildProcess> {
-  const script = fileURLToPath(new URL('../bare/worker.ts', import.meta.url));
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script, address], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const ended = once(child, 'exit').then(([code]) => {
-    throw new Error(`The bare worker ended with exit code ${code} before it was ready.`);
-  });
-  await Promise.race([once(child.stdout, 'data'), ended]);
-  // From here on its end is expected.
-  ended.catch(() => {});
-  return child;
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const exited = once(child, 'exit');
-  child.kill('SIGTERM');
-  await exited;
 }

@@ -71,12 +71,11 @@ async function readIn(
     if (told.length < BAD_LINES_TOLD) told.push(`${place}: ${why}`);
   };
   const write = async (): Promise<void> => {
-    await store.batches.assertLoading(id, loader);
-    const duplicates = await store.documents.add(id, together);
+    const duplicates = await store.documents.add(id, loader, together);
     for (const { place, id: twice, earlierPlace } of duplicates) {
       tell(place, duplicate(twice, earlierPlace));
     }
-    if (skipBadLines) await recordBad(store, id, settings, together, duplicates);
+    if (skipBadLines) await recordBad(store, loader, { id, settings }, together, duplicates);
     together = [];
     chars = 0;
     onProgress?.(total);
@@ -116,8 +115,8 @@ function duplicate(id: string, earlierPlace: string): string {
 /** Bad lines are failed documents, told like any other. */
 async function recordBad(
   store: Store,
-  batchId: string,
-  settings: BatchSettings,
+  loader: string,
+  { id: batchId, settings }: Pick<BatchInputOptions, 'id' | 'settings'>,
   documents: readonly NewDocument[],
   duplicates: Awaited<ReturnType<Store['documents']['add']>>,
 ): Promise<void> {
@@ -125,7 +124,7 @@ async function recordBad(
   const twice = documents
     .filter(({ place }) => earlierPlaces.has(place))
     .map(({ seq, id, place }) => badDocument(seq, place, duplicate(id, earlierPlaces.get(place) ?? '')));
-  await store.documents.add(batchId, twice);
+  await store.documents.add(batchId, loader, twice);
   const bad = [...documents.filter((document) => document.bad !== undefined), ...twice];
   await store.outcomes.recordDocuments(
     batchId,

@@ -75,6 +75,7 @@ export function attemptStore(db: Kysely<Tables>): AttemptStore {
       return rows.flatMap((row) => attemptOf(row) ?? []);
     },
     async ofEarlierRounds({ batchId, round, documentIds }) {
+      if (documentIds.length === 0) return new Map();
       const rows = await db
         .selectFrom('attempts')
         .selectAll()
@@ -108,7 +109,7 @@ async function recordAll(
 ): Promise<readonly StoredAttempt[]> {
   const rows = await db
     .insertInto('attempts')
-    .values(attempts.map(rowOf))
+    .values(inKeyOrder(attempts).map(rowOf))
     .onConflict((conflict) =>
       conflict
         .columns(['batch_id', 'document_id', 'round', 'attempt'])
@@ -134,6 +135,11 @@ async function recordAll(
   }
   // No row comes back where this very answer had been written before, by a statement whose end was not heard of.
   return attempts.map((attempt) => kept.get(keyOf(attempt)) ?? attempt);
+}
+
+/** PostgreSQL locks rows one by one: two writers of the same ones, each in an order of its own, would wait for each other. */
+function inKeyOrder(attempts: readonly StoredAttempt[]): readonly StoredAttempt[] {
+  return attempts.toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
 }
 
 function keyOf({ batchId, documentId, round, attempt }: AttemptKey): string {

@@ -49,8 +49,6 @@ export interface BatchStore {
     readonly settings: BatchSettings;
     readonly concurrency: number;
   }): Promise<StoredBatch | undefined>;
-  /** @throws {LoadingElsewhereError} when a later reader has taken it over. */
-  assertLoading(id: string, loader: string): Promise<void>;
   /** Ends the reading: from here on it is a batch. @throws {LoadingElsewhereError} */
   finishLoading(options: {
     readonly id: string;
@@ -90,10 +88,6 @@ export function batchStore(db: Kysely<Tables>): BatchStore {
   return {
     read,
     begin: (options) => begin(db, options),
-    async assertLoading(id, loader) {
-      const row = await db.selectFrom('batches').select('loader').where('id', '=', id).executeTakeFirst();
-      if (row?.loader !== loader) throw loadingElsewhere(id);
-    },
     async finishLoading({ id, loader, inputHash, total }) {
       const { numUpdatedRows } = await db
         .updateTable('batches')
@@ -104,14 +98,8 @@ export function batchStore(db: Kysely<Tables>): BatchStore {
       if (numUpdatedRows === 0n) throw loadingElsewhere(id);
     },
     async abandon(id, loader) {
-      await db.transaction().execute(async (transaction) => {
-        const { numDeletedRows } = await transaction
-          .deleteFrom('batches')
-          .where('id', '=', id)
-          .where('loader', '=', loader)
-          .executeTakeFirst();
-        if (numDeletedRows > 0n) await removeDocuments(transaction, id);
-      });
+      await removeDocuments(db, id, loader);
+      await db.deleteFrom('batches').where('id', '=', id).where('loader', '=', loader).execute();
     },
     async setState(id, state) {
       const isOver = state === 'completed' || state === 'cancelled';
@@ -191,13 +179,24 @@ async function begin(
     const row = await db.selectFrom('batches').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
     return batchOf(row);
   }
-  await removeDocuments(db, id);
+  await removeDocuments(db, id, loader);
   return undefined;
 }
 
-async function removeDocuments(db: Kysely<Tables>, id: string): Promise<void> {
-  await db.deleteFrom('outcomes').where('batch_id', '=', id).execute();
-  await db.deleteFrom('documents').where('batch_id', '=', id).execute();
+/**
+ * Removes what was read in, as long as `loader` still is the one that reads. Each statement looks for itself: in a transaction,
+ * two stores of one process would wait for each other for ever, since SQLite's waiting stops the process.
+ */
+async function removeDocuments(db: Kysely<Tables>, id: string, loader: string): Promise<void> {
+  for (const table of ['outcomes', 'documents'] as const) {
+    await db
+      .deleteFrom(table)
+      .where('batch_id', '=', id)
+      .where((is) =>
+        is.exists(is.selectFrom('batches').select('id').where('id', '=', id).where('loader', '=', loader)),
+      )
+      .execute();
+  }
 }
 
 async function spend(db: Kysely<Tables>, id: string): Promise<AnsweredSpend> {
@@ -244,7 +243,8 @@ async function countRetrying(db: Kysely<Tables>, id: string, round: number): Pro
   return documents;
 }
 
-function loadingElsewhere(id: string): LoadingElsewhereError {
+/** What a reader is told whose batch was taken over. */
+export function loadingElsewhere(id: string): LoadingElsewhereError {
   return new LoadingElsewhereError(
     `id: the batch '${id}' is being read in by another command at the same time. Let one of them finish.`,
   );

@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type { Kysely } from 'kysely';
 import type { RoundKind } from '../core/batch-contract.ts';
 import type { DocumentReference } from '../core/contract.ts';
@@ -6,8 +7,9 @@ import type { PendingDocument } from '../core/prepared.ts';
 import { storableText } from '../core/storable-text.ts';
 import { attemptOf } from './attempts.ts';
 import type { StoredAttempt } from './attempts.ts';
+import { loadingElsewhere } from './batches.ts';
 import { inGroups } from './in-groups.ts';
-import type { Tables } from './tables.ts';
+import type { DocumentsTable, Tables } from './tables.ts';
 
 /** A document as it is put into a batch. */
 export interface NewDocument {
@@ -47,8 +49,17 @@ export interface DocumentToAsk {
 
 /** The documents of batches. */
 export interface DocumentStore {
-  /** Adds documents, in one statement; gives those whose id an earlier one has, which are not added. */
-  add(batchId: string, documents: readonly NewDocument[]): Promise<readonly DuplicateDocument[]>;
+  /**
+   * Adds documents to a batch that `loader` reads in, at most 1,000 at once; gives those whose id an earlier one has, which
+   * are not added.
+   *
+   * @throws {LoadingElsewhereError} when a later reader has taken the batch over.
+   */
+  add(
+    batchId: string,
+    loader: string,
+    documents: readonly NewDocument[],
+  ): Promise<readonly DuplicateDocument[]>;
   /** @throws where there is no such document. */
   read(place: AttemptPlace): Promise<DocumentToAsk>;
   /** @throws where there is no such document. */
@@ -73,15 +84,19 @@ const READ_EVERY_MS = 4;
 
 /** The documents in a database. */
 export function documentStore(db: Kysely<Tables>): DocumentStore {
-  const read = inGroups<AttemptPlace, DocumentToAsk>({
+  const read = inGroups<AttemptPlace, DocumentToAsk | undefined>({
     run: (places) => readAll(db, places),
     mostItems: MOST_READ_AT_ONCE,
     everyMs: READ_EVERY_MS,
     keyOf: ({ batchId, seq }) => `${seq} ${batchId}`,
   });
   return {
-    add: (batchId, documents) => add(db, batchId, documents),
-    read,
+    add: (batchId, loader, documents) => add(db, batchId, loader, documents),
+    async read(place) {
+      const document = await read(place);
+      if (document === undefined) throw noSuchDocument(place.batchId, place.seq);
+      return document;
+    },
     async textOf({ batch, seq }) {
       const row = await db
         .selectFrom('documents')
@@ -95,6 +110,7 @@ export function documentStore(db: Kysely<Tables>): DocumentStore {
     pending: (options) => pending(db, options),
     countPending: (round) => countPending(db, round),
     async idsOf(batchId, seqs) {
+      if (seqs.length === 0) return new Map();
       const rows = await db
         .selectFrom('documents')
         .select(['seq', 'id'])
@@ -138,27 +154,16 @@ export function documentStore(db: Kysely<Tables>): DocumentStore {
 async function add(
   db: Kysely<Tables>,
   batchId: string,
+  loader: string,
   documents: readonly NewDocument[],
 ): Promise<readonly DuplicateDocument[]> {
   if (documents.length === 0) return [];
-  const added = await db
-    .insertInto('documents')
-    .values(
-      documents.map((document) => ({
-        batch_id: batchId,
-        seq: document.seq,
-        id: document.id,
-        text: storableText(document.text),
-        metadata: JSON.stringify(document.metadata),
-        place: document.place,
-        bad: document.bad ?? null,
-        schema_name: document.schemaName ?? null,
-        schema_hash: document.schemaHash ?? null,
-      })),
-    )
-    .onConflict((conflict) => conflict.doNothing())
-    .returning('seq')
-    .execute();
+  const rows = documents.map((document) => sql`(${sql.join(cellsOf(batchId, document))})`);
+  const { rows: added } = await sql<{ readonly seq: number }>`
+    insert into documents (${sql.join(COLUMNS.map((column) => sql.ref(column)))})
+    select * from (values ${sql.join(rows)}) as given
+    where exists (select 1 from batches where id = ${batchId} and loader = ${loader})
+    on conflict do nothing returning seq`.execute(db);
   if (added.length === documents.length) return [];
   const addedSeqs = new Set(added.map(({ seq }) => seq));
   const refused = documents.filter(({ seq }) => !addedSeqs.has(seq));
@@ -173,14 +178,48 @@ async function add(
     )
     .execute();
   const places = new Map(earlier.map(({ id, place }) => [id, place]));
+  // Whoever has lost the batch to another reader has added nothing.
+  const { loader: now } = await db
+    .selectFrom('batches')
+    .select('loader')
+    .where('id', '=', batchId)
+    .executeTakeFirstOrThrow();
+  if (now !== loader) throw loadingElsewhere(batchId);
   return refused.map(({ id, place }) => ({ id, place, earlierPlace: places.get(id) ?? 'an earlier one' }));
+}
+
+const COLUMNS = [
+  'batch_id',
+  'seq',
+  'id',
+  'text',
+  'metadata',
+  'place',
+  'bad',
+  'schema_name',
+  'schema_hash',
+] as const satisfies readonly (keyof DocumentsTable)[];
+
+/** In the order of {@link COLUMNS}. PostgreSQL takes every value of such a list for text unless it is told otherwise. */
+function cellsOf(batchId: string, document: NewDocument): readonly unknown[] {
+  return [
+    batchId,
+    sql`cast(${document.seq} as integer)`,
+    document.id,
+    storableText(document.text),
+    JSON.stringify(document.metadata),
+    document.place,
+    document.bad === undefined ? null : storableText(document.bad),
+    document.schemaName ?? null,
+    document.schemaHash ?? null,
+  ];
 }
 
 /** In one query for each batch, round and attempt: in practice one. */
 async function readAll(
   db: Kysely<Tables>,
   places: readonly AttemptPlace[],
-): Promise<readonly DocumentToAsk[]> {
+): Promise<readonly (DocumentToAsk | undefined)[]> {
   const found = new Map<string, DocumentToAsk>();
   const groups = Map.groupBy(places, ({ batchId, round, attempt }) => `${round}/${attempt}/${batchId}`);
   for (const group of groups.values()) {
@@ -207,11 +246,7 @@ async function readAll(
       found.set(keyOf({ batchId, round, attempt, seq }), { id, text, schemaHash, recorded: attemptOf(row) });
     }
   }
-  return places.map((place) => {
-    const document = found.get(keyOf(place));
-    if (document !== undefined) return document;
-    throw noSuchDocument(place.batchId, place.seq);
-  });
+  return places.map((place) => found.get(keyOf(place)));
 }
 
 function noSuchDocument(batchId: string, seq: number): Error {

@@ -53,11 +53,12 @@ export async function openStore(options: {
   readonly home: string;
 }): Promise<Store> {
   const place = storePlace(options);
-  if (place.kind === 'sqlite' && place.file === homePaths(options.home).storeFile) prepareHome(options.home);
   const db = new Kysely<Tables>({
     dialect: place.kind === 'sqlite' ? sqliteDialect(place.file) : postgresDialect(place.url),
   });
   try {
+    if (place.kind === 'sqlite' && place.file === homePaths(options.home).storeFile)
+      prepareHome(options.home);
     await bringUpToDate(db, place);
   } catch (error) {
     await db.destroy().catch(() => {});

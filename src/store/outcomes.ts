@@ -50,7 +50,11 @@ export function outcomeStore(db: Kysely<Tables>): OutcomeStore {
         outcome.acceptedAttempt !== null && !answered.has(`${outcome.acceptedAttempt}/${ids.get(seq)}`);
       const named = outcomes
         .filter((entry) => !isLost(entry))
-        .map(({ seq, outcome }) => ({ id: ids.get(seq) ?? '', outcome }));
+        .map(({ seq, outcome }) => {
+          const id = ids.get(seq);
+          if (id === undefined) throw new Error(`The store has no document ${seq} of batch '${batchId}'.`);
+          return { id, outcome };
+        });
       if (named.length > 0) await write(db, batchId, round, named);
       return outcomes.filter(isLost).map(({ seq }) => seq);
     },

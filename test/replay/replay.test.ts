@@ -5,6 +5,7 @@ import { defaultPayloadConverter } from '@temporalio/common';
 import { Worker } from '@temporalio/worker';
 import { DeterminismViolationError } from '@temporalio/workflow';
 import { beforeAll, describe, expect, it } from 'vitest';
+import type { BatchSummary } from '../../src/core/batch-signals.ts';
 import type { Completion, Outcome } from '../../src/core/contract.ts';
 import { workflowBundle } from '../../src/worker/workflow-bundle.ts';
 import { historyFromText } from '../support/recorded-history.ts';
@@ -43,7 +44,8 @@ async function replay(histories: Readonly<Record<string, History>>): Promise<Rec
   return results;
 }
 
-function outcomeOf({ events }: History): Outcome | Completion {
+/** A shard tells its coordinator, and returns nothing. */
+function outcomeOf({ events }: History): Outcome | Completion | BatchSummary | undefined {
   const payload = events?.at(-1)?.workflowExecutionCompletedEventAttributes?.result?.payloads?.[0];
   if (!payload) throw new Error('Expected a history that ends with a result');
   return defaultPayloadConverter.fromPayload(payload);
@@ -78,11 +80,13 @@ describe('histories of earlier runs', () => {
       'accepted-after-refusal': { success: true, attempts: 2, errors: [{ type: 'refused' }] },
       'accepted-after-truncation': { success: true, attempts: 2, errors: [{ type: 'truncated' }] },
       'accepted-at-once': { success: true, attempts: 1 },
+      batch: { id: 'three', state: 'completed', round: 1, succeeded: 3, failed: 0 },
       completion: { success: true, text: 'Hello.' },
       'gave-up-basic': { success: false, stopped: 'attempts', attempts: 3 },
       'gave-up-futile': { success: false, stopped: 'futile', attempts: 3 },
       'gave-up-on-provider': { success: false, stopped: 'server_error', attempts: 1 },
       'gave-up-over-budget': { success: false, stopped: 'budget', attempts: 1 },
+      shard: undefined,
     });
   });
 });

@@ -37,11 +37,11 @@ export async function cleanUp(): Promise<void> {
   }
 }
 
-/** Waits for a condition, at most 20 s. */
-export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 20_000;
+/** Waits for a condition, at most 20 s where nobody says longer. */
+export async function until(condition: () => boolean | Promise<boolean>, timeoutMs = 20_000): Promise<void> {
+  const deadline = Date.now() + timeoutMs;
   while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`Not within 20 s: ${condition.toString()}`);
+    if (Date.now() > deadline) throw new Error(`Not within ${timeoutMs} ms: ${condition.toString()}`);
     await sleep(10);
   }
 }

@@ -4,6 +4,7 @@ import type { TestSpecification } from 'vitest/node';
 /** Folders of `test`, from those that need nothing to those that start servers, install packages and kill processes. */
 const ORDER = [
   'core',
+  'store',
   'examples',
   'provider',
   'stack',

@@ -28,6 +28,8 @@ import { kill, textOf, until } from '../stack/temp-home.ts';
 export interface TestPostgres {
   /** `postgres://…` of an empty database, for `DATABASE_URL`. */
   readonly url: string;
+  /** The server's first process: kill it, and the whole server is gone. */
+  readonly pid: number;
   /** The URL of one more empty database. */
   newDatabase(): Promise<string>;
   /** Ends the server, whoever is still connected, and removes its folder. */
@@ -126,6 +128,7 @@ export async function startPostgres(): Promise<TestPostgres> {
     const server = await startServer({ bin, folder, user });
     return {
       url: await createDatabase(server.port),
+      pid: server.process.pid,
       newDatabase: async () => createDatabase(server.port),
       async stop() {
         watcher.callOff();

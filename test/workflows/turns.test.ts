@@ -10,37 +10,35 @@ function crowd(limit: number) {
   const waiting: { readonly name: string; readonly who: Who }[] = [];
   const taken: string[] = [];
   let holders = 0;
-  return {
-    turns,
-    waiting,
-    /** Who got a turn, in order. */
-    taken,
-    holders: () => holders,
-    async take(who: Who, name: string): Promise<void> {
-      const entry = { name, who };
-      waiting.push(entry);
-      void turns.take(who).then(() => {
-        waiting.splice(waiting.indexOf(entry), 1);
-        taken.push(name);
-        holders += 1;
-      });
-      await settled();
-    },
-    tryTake(): boolean {
-      const isTaken = turns.tryTake();
-      if (isTaken) holders += 1;
-      return isTaken;
-    },
-    async give(): Promise<void> {
-      holders -= 1;
-      turns.give();
-      await settled();
-    },
-    async allow(most: number): Promise<void> {
-      turns.allow(most);
-      await settled();
-    },
+
+  const hold = async (entry: (typeof waiting)[number]): Promise<void> => {
+    await turns.take(entry.who);
+    waiting.splice(waiting.indexOf(entry), 1);
+    taken.push(entry.name);
+    holders += 1;
   };
+  const take = async (who: Who, name: string): Promise<void> => {
+    const entry = { name, who };
+    waiting.push(entry);
+    void hold(entry);
+    await settled();
+  };
+  const tryTake = (): boolean => {
+    const isTaken = turns.tryTake();
+    if (isTaken) holders += 1;
+    return isTaken;
+  };
+  const give = async (): Promise<void> => {
+    holders -= 1;
+    turns.give();
+    await settled();
+  };
+  const allow = async (most: number): Promise<void> => {
+    turns.allow(most);
+    await settled();
+  };
+  /** `taken`: who got a turn, in order. */
+  return { turns, waiting, taken, holders: () => holders, take, tryTake, give, allow };
 }
 
 describe('turns', () => {
@@ -67,7 +65,7 @@ describe('turns', () => {
     expect(taken).toEqual(['begun', 'first', 'second']);
   });
 
-  it('are not taken past somebody who waits, even where one is free', async () => {
+  it('are not to be had past somebody who waits', async () => {
     const { turns, take, allow, taken } = crowd(0);
     await take('new', 'a');
     await take('new', 'b');

@@ -18,6 +18,7 @@ const IN_FILE_MS = 1_000;
 const LINE_IN_FILE_MS = 15_000;
 /** How often it is looked whether something of the embedded stack has died. */
 const LOOK_AFTER_STACK_MS = 3_000;
+const USUAL_COLUMNS = 80;
 
 /**
  * Shows a batch until it has ended, and starts what died of the embedded stack meanwhile.
@@ -51,11 +52,17 @@ async function untilEnded(batch: BatchHandle, screen: Screen, onProgress: OnProg
   const line = progressLine();
   let lookAt = performance.now() + LOOK_AFTER_STACK_MS;
   let trouble: string | undefined;
+  let lastState: string | undefined;
   for (;;) {
     try {
       const status = await batch.status();
       trouble = undefined;
       screen.show(line.next(status, performance.now()), status.state);
+      if (status.state === 'paused' && lastState !== 'paused') {
+        screen.end();
+        note(`paused: no calls are made. Go on with:\n  durable-extract batch resume ${batch.id}`);
+      }
+      lastState = status.state;
       if (status.state !== 'running' && status.state !== 'paused') return await settled(batch, status);
     } catch (error) {
       if (exitCodeOf(error) === EXIT.badInput) throw error;
@@ -85,7 +92,12 @@ async function startWhatDied(onProgress: OnProgress): Promise<void> {
   const dead = processes.filter(({ state }) => state === 'dead').map(({ name }) => name);
   if (dead.length === 0) return;
   note(`died, and is started again: ${dead.join(', ')}`);
-  await ensureRunning({ home, env: process.env, onProgress });
+  try {
+    await ensureRunning({ home, env: process.env, onProgress });
+  } catch (error) {
+    // It may have been killed once more while it started: there is another look soon.
+    note(`not yet: ${messageOf(error)}`);
+  }
 }
 
 interface Screen {
@@ -101,7 +113,9 @@ function openScreen(): Screen {
     return {
       everyMs: ON_TERMINAL_MS,
       show(line) {
-        const shown = line.length < stderr.columns ? line : `${line.slice(0, stderr.columns - 2)}…`;
+        // A terminal that does not know its size says 0.
+        const columns = stderr.columns || USUAL_COLUMNS;
+        const shown = line.length < columns ? line : `${line.slice(0, columns - 2)}…`;
         stderr.write(`\r\u001B[2K${shown}`);
         isOpen = true;
       },
