@@ -40,6 +40,7 @@ export interface RunningCommand {
   readonly ended: Promise<Ended>;
   /** What it wrote to stderr so far. */
   stderr(): string;
+  hasEnded(): boolean;
   kill(signal: NodeJS.Signals): void;
 }
 
@@ -75,6 +76,7 @@ export function start(args: readonly string[], place: Place): RunningCommand {
   });
   const command: RunningCommand = {
     stderr: () => errors,
+    hasEnded: () => !running.has(command),
     kill: (signal) => void child.kill(signal),
     ended: Promise.all([once(child, 'close'), text(child.stdout)]).then(([[exitCode], stdout]) => {
       running.delete(command);

@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import type { ShardProgress } from '../../src/core/batch-signals.ts';
@@ -185,6 +187,48 @@ describe('a batch', () => {
         const store = await stack.extractor.store();
         const results = await store.outcomes.results({ batchId: batch.id, afterSeq: -1, limit: 10 });
         expect(results.map(({ data }) => data)).toEqual([{ name: 'thing', number: 1 }, { other: 2 }]);
+      },
+    ));
+});
+
+describe('the store', () => {
+  it('gives a single extraction the text of a document of a batch', () =>
+    underWay({ count: 3 }, async ({ batch }) => {
+      await batch.done();
+      const id = `single-${randomUUID()}`;
+      const outcome = await stack.extractor.client.workflow.execute('extract', {
+        taskQueue: 'durable-extract',
+        workflowId: `extract/${id}`,
+        args: [
+          {
+            document: { id, batch: batch.id, seq: 2 },
+            schema: { name: 'thing', jsonSchema: z.toJSONSchema(thing) },
+          },
+        ],
+      });
+      expect(outcome).toMatchObject({ success: true, data: { name: 'thing', number: 2 } });
+    }));
+
+  it('holds the attempts and the outcome of a single extraction too', () =>
+    underWay(
+      {
+        count: 1,
+        answering: ({ text, call }) => (call === 1 && text.includes('77') ? '{"name": 1}' : right(text)),
+      },
+      async () => {
+        const id = `single-${randomUUID()}`;
+        await stack.extractor.extract({ id, text: 'thing 77', schema: thing });
+        const database = new DatabaseSync(join(stack.home, 'store.db'), { readOnly: true });
+        const rows = (table: string) =>
+          database.prepare(`select * from ${table} where batch_id = '' and document_id = ?`).all(id);
+        expect(rows('attempts')).toMatchObject([
+          { attempt: 1, verdict: 'validation_error', answer: '{"name": 1}', calls: 1, prompt_tokens: 100 },
+          { attempt: 2, verdict: 'accepted', data: '{"name":"thing","number":77}', model: 'reading' },
+        ]);
+        expect(rows('outcomes')).toMatchObject([
+          { success: 1, attempts: 2, accepted_attempt: 2, calls: 2, stopped: null, simulated: 1 },
+        ]);
+        database.close();
       },
     ));
 });
