@@ -19,6 +19,8 @@ import type { World } from './world.ts';
 
 /** Documents a shard carries: some thousand events of history, and a tail that is short against the whole. */
 const DOCUMENTS_OF_A_SHARD = 500;
+/** All of them travel to every shard. */
+const MOST_OWN_SCHEMAS = 500;
 
 /** Which batch, and which of its rounds. */
 export interface RoundOfBatch {
@@ -58,6 +60,12 @@ async function prepareRound(world: World, { id, round, settings }: StoredBatch):
   const schemaHash = await store.schemas.save({ name: schema.name, jsonSchema });
   await resolveOwnSchemas(world, id);
   const hashes = await store.documents.schemaHashes(id);
+  if (hashes.length > MOST_OWN_SCHEMAS) {
+    throw invalidInput(
+      `documents: expected at most ${MOST_OWN_SCHEMAS} different schemas of their own, got ${hashes.length}. ` +
+        'Put documents of one kind into one batch.',
+    );
+  }
   const own = await Promise.all(hashes.map((hash) => world.schemas.stored(hash)));
   const mode = settings.mode ?? 'auto';
   const ownSchemas = own.map(({ name, jsonSchema: content }) => ({ name, ...modesOf(mode, content) }));

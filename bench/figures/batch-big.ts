@@ -4,6 +4,7 @@ import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { BatchStatus } from '../../src/client/index.ts';
 import { readStackFile } from '../../src/stack/state-file.ts';
@@ -67,12 +68,7 @@ async function watchMemory(
   exited: Promise<unknown>,
 ): Promise<{ readonly worker: Memory; readonly command: Memory }> {
   const memory = { worker: { warm: 0, peak: 0 }, command: { warm: 0, peak: 0 } };
-  let hasEnded = false;
-  void exited.then(() => {
-    hasEnded = true;
-  });
-  while (!hasEnded) {
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
+  while ((await Promise.race([sleep(1_000, 'goes on'), exited])) === 'goes on') {
     const done = await doneSoFar(extractor);
     const pids = { worker: readStackFile(home).processes['worker']?.pid ?? 0, command: commandPid };
     for (const name of ['worker', 'command'] as const) {

@@ -18,7 +18,8 @@ export const batchRate: Figure = {
         provider: ['--rpm', String(RPM), '--latency-ms', String(LATENCY_MS)],
         env: { DURABLE_EXTRACT_RPM: `openai=${RPM}` },
       },
-      async ({ extractor, stats }) => {
+      async (stack) => {
+        const { extractor } = stack;
         const options = { id: 'rate', schema: 'user', concurrency: CONCURRENCY };
         const batch = await extractor.batch(shortDocuments(DOCUMENTS), options);
         const done = timeMs(() => batch.done());
@@ -29,7 +30,7 @@ export const batchRate: Figure = {
           singles.push(await timeMs(() => extractor.extract({ text, schema: 'user' })));
         }
         const ms = await done;
-        const { answered, calls, byStatus } = await stats();
+        const { answered, calls, byStatus } = await stack.stats();
         const allowed = (RPM * ms) / 60_000;
         const refused = byStatus['429'] ?? 0;
         const { median, p95 } = summarize(singles);

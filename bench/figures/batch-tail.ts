@@ -14,15 +14,17 @@ export const batchTail: Figure = {
     withBatchStack(
       {
         provider: [
-          ...['--latency-ms', String(LATENCY_MS), '--slow-ms', String(LATENCY_MS * (SLOW_TIMES - 1))],
-          ...['--faults', JSON.stringify({ slow: 0.01 })],
+          `--latency-ms=${LATENCY_MS}`,
+          `--slow-ms=${LATENCY_MS * (SLOW_TIMES - 1)}`,
+          `--faults=${JSON.stringify({ slow: 0.01 })}`,
         ],
       },
-      async ({ extractor, calls }) => {
+      async (stack) => {
+        const { extractor } = stack;
         const options = { id: 'tail', schema: 'user', concurrency: CONCURRENCY };
         const batch = await extractor.batch(shortDocuments(DOCUMENTS), options);
         const ms = await timeMs(() => batch.done());
-        const durations = (await calls())
+        const durations = (await stack.calls())
           .toSorted((a, b) => a.time.localeCompare(b.time))
           .map(({ durationMs }) => durationMs);
         const idealMs = listSchedule(durations, CONCURRENCY);

@@ -22,10 +22,14 @@ export const batchThroughput: Figure = {
         bareRates.push(perSecond(await bare(bench, String(round), DOCUMENTS)));
         batchRates.push(perSecond(await oneBatch(bench, String(round), DOCUMENTS)));
       }
-      const ratios = batchRates.map((rate, index) => rate / (bareRates[index] ?? rate));
+      const ratios = batchRates.map((perSec, index) => perSec / (bareRates[index] ?? perSec));
       return [
-        { what: 'batch', figure: rate(batchRates), details: spread(batchRates) },
-        { what: 'bare workflow with empty activities', figure: rate(bareRates), details: spread(bareRates) },
+        { what: 'batch', figure: medianRate(batchRates), details: spread(batchRates) },
+        {
+          what: 'bare workflow with empty activities',
+          figure: medianRate(bareRates),
+          details: spread(bareRates),
+        },
         {
           what: 'ratio',
           figure: `${summarize(ratios).median.toFixed(2)} of the bare one`,
@@ -60,7 +64,7 @@ function perSecond(ms: number): number {
   return (DOCUMENTS / ms) * 1_000;
 }
 
-function rate(rates: readonly number[]): string {
+function medianRate(rates: readonly number[]): string {
   return `${summarize(rates).median.toFixed(0)} documents a second`;
 }
 

@@ -1,4 +1,5 @@
 import { InvalidInputError } from '../client/invalid-input-error.ts';
+import { LoadingElsewhereError, StoreError } from '../store/store-errors.ts';
 
 /** The command line's exit codes. */
 export const EXIT = { done: 0, fault: 1, badInput: 2, notExtracted: 3 } as const;
@@ -10,5 +11,8 @@ export class UsageError extends Error {
 
 /** The exit code for an error that ended a command. */
 export function exitCodeOf(error: unknown): number {
-  return error instanceof UsageError || error instanceof InvalidInputError ? EXIT.badInput : EXIT.fault;
+  const isInput = [UsageError, InvalidInputError, StoreError, LoadingElsewhereError].some(
+    (kind) => error instanceof kind,
+  );
+  return isInput ? EXIT.badInput : EXIT.fault;
 }

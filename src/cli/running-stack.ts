@@ -6,6 +6,7 @@ import type { Environment, OnProgress } from '../stack/progress.ts';
 import { ensureStack } from '../stack/stack.ts';
 import type { StackState } from '../stack/stack.ts';
 import { SIMULATED_URL_VARIABLE } from '../worker/providers.ts';
+import { readRpm } from '../worker/read-rpm.ts';
 import { codeFingerprint, fileStamp } from './code-fingerprint.ts';
 
 const HERE = new URL('.', import.meta.url);
@@ -31,6 +32,8 @@ export async function ensureRunning(options: {
   readonly onProgress: OnProgress;
 }): Promise<StackState> {
   const { home, env, onProgress } = options;
+  // A worker would end at once over it, in a log that nobody reads.
+  readRpm(env);
   const stack = await ensureStack(options);
   if (stack.external) return stack;
   const common = { home, onProgress };

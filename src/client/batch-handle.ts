@@ -195,7 +195,8 @@ export class BatchHandle<T = Json> {
   async #stored(): Promise<StoredBatch> {
     const batch = await this.#store.batches.read(this.id);
     if (batch !== undefined && batch.inputHash !== null) return batch;
-    const why = batch === undefined ? 'there is none' : 'reading its documents was interrupted';
+    const why =
+      batch === undefined ? 'there is none' : 'its documents are being read, or reading them was interrupted';
     throw new InvalidInputError(
       `id: expected a batch of this store, got '${this.id}': ${why}. Start it with batch run, or correct the id.`,
     );
@@ -233,7 +234,9 @@ export class BatchHandle<T = Json> {
 function isLostToNewRun(error: unknown): boolean {
   if (error instanceof WorkflowNotFoundError) return true;
   const cause = error instanceof ServiceError ? error.cause : undefined;
-  return isGrpcServiceError(cause) && cause.code === FAILED_PRECONDITION;
+  if (!isGrpcServiceError(cause)) return false;
+  const code: number = cause.code;
+  return code === FAILED_PRECONDITION;
 }
 
 /** Where a batch stands by its store, in a state that is known. */

@@ -10,7 +10,7 @@ export type {
 } from './durable-extract.ts';
 export { BatchHandle } from './batch-handle.ts';
 export { InvalidInputError } from './invalid-input-error.ts';
-export { StoreError } from '../store/open-store.ts';
+export { StoreError } from '../store/store-errors.ts';
 export { DEFAULT_RETRY } from '../core/contract.ts';
 export type { BatchResult, BatchState, BatchStatus } from '../core/batch-contract.ts';
 export type {

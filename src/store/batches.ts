@@ -1,6 +1,7 @@
 import type { Kysely, Selectable } from 'kysely';
 import type { BatchSettings, RoundKind } from '../core/batch-contract.ts';
 import type { PreparedBatch } from '../core/prepared.ts';
+import { LoadingElsewhereError } from './store-errors.ts';
 import type { BatchesTable, Tables } from './tables.ts';
 
 /** A batch as it was asked for, and how far its round has come. */
@@ -28,11 +29,6 @@ export interface AnsweredSpend {
   readonly completionTokens: number;
   /** Null where the price of any of it is not known. */
   readonly costUsd: number | null;
-}
-
-/** Somebody else reads the batch in. */
-export class LoadingElsewhereError extends Error {
-  override readonly name = 'LoadingElsewhereError';
 }
 
 /** The batches. */

@@ -17,6 +17,7 @@ import { postgresDialect } from './postgres.ts';
 import { schemaStore } from './schemas.ts';
 import type { SchemaStore } from './schemas.ts';
 import { sqliteDialect } from './sqlite.ts';
+import { StoreError } from './store-errors.ts';
 import type { Tables } from './tables.ts';
 
 const MIGRATION_TIMEOUT_MS = 60_000;
@@ -31,11 +32,6 @@ export interface Store {
   readonly attempts: AttemptStore;
   readonly outcomes: OutcomeStore;
   close(): Promise<void>;
-}
-
-/** The store cannot be used: what it is, why not, and what to do. */
-export class StoreError extends Error {
-  override readonly name = 'StoreError';
 }
 
 /** Where a store lies. */

@@ -1,6 +1,7 @@
 import { openAiProvider } from '../provider/openai.ts';
 import type { Provider } from '../provider/provider.ts';
 import type { Environment } from '../stack/progress.ts';
+import { readRpm } from './read-rpm.ts';
 
 /** Where the simulated provider listens, set by whoever started it. */
 export const SIMULATED_URL_VARIABLE = 'DURABLE_EXTRACT_SIMULATED_URL';
@@ -16,11 +17,11 @@ export function defaultProviderName(env: Environment): 'openai' | 'simulated' {
  * The providers an environment gives: `openai` where there is a key, `simulated` where one listens; the first is the
  * default. `DURABLE_EXTRACT_MODEL` names the default model, `DURABLE_EXTRACT_RPM` the requests a minute.
  *
- * @throws for a `DURABLE_EXTRACT_RPM` that cannot be read.
+ * @throws {InvalidInputError} for a `DURABLE_EXTRACT_RPM` that cannot be read.
  */
 export function providersOf(env: Environment): readonly Provider[] {
   const providers: Provider[] = [];
-  const limits = readRpm(env['DURABLE_EXTRACT_RPM']);
+  const limits = readRpm(env);
   const model = env['DURABLE_EXTRACT_MODEL'];
   const apiKey = env['OPENAI_API_KEY'];
   if (apiKey) {
@@ -49,25 +50,4 @@ export function providersOf(env: Environment): readonly Provider[] {
     );
   }
   return providers;
-}
-
-const PROVIDERS = ['openai', 'simulated'] as const;
-
-/** `openai=500,simulated=60`. */
-function readRpm(
-  given: string | undefined,
-): Partial<Record<(typeof PROVIDERS)[number], { readonly rpm: number }>> {
-  const limits: Partial<Record<(typeof PROVIDERS)[number], { readonly rpm: number }>> = {};
-  for (const part of given ? given.split(',') : []) {
-    const [, name, rpm] = /^\s*(\w+)=(\d+(?:\.\d+)?)\s*$/.exec(part) ?? [];
-    const provider = PROVIDERS.find((known) => known === name);
-    if (provider === undefined || !(Number(rpm) > 0)) {
-      throw new Error(
-        `DURABLE_EXTRACT_RPM: expected requests a minute by provider (openai=500), got '${given}'. ` +
-          `The providers are ${PROVIDERS.join(' and ')}; several are parted by commas.`,
-      );
-    }
-    limits[provider] = { rpm: Number(rpm) };
-  }
-  return limits;
 }

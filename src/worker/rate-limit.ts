@@ -1,10 +1,10 @@
+import protos from '@temporalio/proto';
 import type { NativeConnection } from '@temporalio/worker';
 import { providerTaskQueue } from '../core/contract.ts';
 import type { Provider } from '../provider/provider.ts';
 import { messageOf } from '../stack/error-facts.ts';
 
-/** Temporal's number for the activities of a task queue. */
-const ACTIVITIES = 2;
+const { TASK_QUEUE_TYPE_ACTIVITY } = protos.temporal.api.enums.v1.TaskQueueType;
 /** By this a limit of ours is known from one that an operator set by hand. */
 const REASON = "the provider's rpm, as its workers are told";
 
@@ -32,7 +32,7 @@ async function applyRateLimit(
     const { config } = await workflowService.describeTaskQueue({
       namespace,
       taskQueue: { name: taskQueue },
-      taskQueueType: ACTIVITIES,
+      taskQueueType: TASK_QUEUE_TYPE_ACTIVITY,
       reportConfig: true,
     });
     const isOurs = config?.queueRateLimit?.metadata?.reason === REASON;
@@ -41,7 +41,7 @@ async function applyRateLimit(
       namespace,
       identity: `durable-extract ${process.pid}`,
       taskQueue,
-      taskQueueType: ACTIVITIES,
+      taskQueueType: TASK_QUEUE_TYPE_ACTIVITY,
       updateQueueRateLimit: {
         rateLimit: rpm === undefined ? null : { requestsPerSecond: rpm / 60 },
         reason: REASON,

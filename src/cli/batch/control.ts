@@ -3,7 +3,7 @@ import type { OnProgress } from '../../stack/progress.ts';
 import { connectToRunning } from '../connect-to-running.ts';
 import { EXIT } from '../exit-codes.ts';
 import { note, print } from '../output.ts';
-import { readSchema } from '../read-schema.ts';
+import { adviceOnSchemaName, readSchema } from '../read-schema.ts';
 import { readConcurrency } from './flags.ts';
 import type { BatchFlags } from './flags.ts';
 import { grouped } from './progress-line.ts';
@@ -54,7 +54,11 @@ export function rejudgeCommand(
   const schema = readSchema('batch rejudge', flags.schema);
   return withBatch(id, onProgress, async (batch) => {
     await batch.rejudge({ schema: typeof schema === 'string' ? { name: schema } : schema });
-    return watchBatch(batch, flags, onProgress);
+    try {
+      return await watchBatch(batch, flags, onProgress);
+    } catch (error) {
+      throw adviceOnSchemaName(error, schema);
+    }
   });
 }
 

@@ -1,4 +1,5 @@
 import { statusOf } from '../../client/batch-handle.ts';
+import type { BatchHandle } from '../../client/batch-handle.ts';
 import { DurableExtract } from '../../client/durable-extract.ts';
 import type { BatchStatus } from '../../core/batch-contract.ts';
 import { stackHome } from '../../stack/home.ts';
@@ -8,6 +9,7 @@ import { EXIT, UsageError } from '../exit-codes.ts';
 import { note, print } from '../output.ts';
 import type { BatchFlags } from './flags.ts';
 import { grouped, spendOf } from './progress-line.ts';
+import { reasonOf } from './watch.ts';
 
 /** `batch status ID`: where it stands. Starts nothing: where no server answers, the store alone is asked. */
 export async function statusCommand(id: string, { json }: BatchFlags): Promise<number> {
@@ -51,9 +53,21 @@ async function askedOfServer(id: string): Promise<BatchStatus | undefined> {
     return undefined;
   }
   try {
-    return await (await extractor.batchHandle(id)).status();
+    const batch = await extractor.batchHandle(id);
+    const status = await batch.status();
+    if (status.state === 'failed') await sayWhyItFailed(batch);
+    return status;
   } finally {
     await extractor.close();
+  }
+}
+
+/** Its workflow says why: settings that were wrong, for one. */
+async function sayWhyItFailed(batch: BatchHandle): Promise<void> {
+  try {
+    await batch.done();
+  } catch (error) {
+    note(reasonOf(error));
   }
 }
 

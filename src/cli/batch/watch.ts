@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { WorkflowFailedError } from '@temporalio/client';
 import type { BatchHandle } from '../../client/batch-handle.ts';
 import type { BatchStatus } from '../../core/batch-contract.ts';
 import { messageOf } from '../../stack/error-facts.ts';
@@ -54,8 +55,9 @@ async function untilEnded(batch: BatchHandle, screen: Screen, onProgress: OnProg
   let trouble: string | undefined;
   let lastState: string | undefined;
   for (;;) {
+    let status: BatchStatus | undefined;
     try {
-      const status = await batch.status();
+      status = await batch.status();
       trouble = undefined;
       screen.show(line.next(status, performance.now()), status.state);
       if (status.state === 'paused' && lastState !== 'paused') {
@@ -63,13 +65,15 @@ async function untilEnded(batch: BatchHandle, screen: Screen, onProgress: OnProg
         note(`paused: no calls are made. Go on with:\n  durable-extract batch resume ${batch.id}`);
       }
       lastState = status.state;
-      if (status.state !== 'running' && status.state !== 'paused') return await settled(batch, status);
     } catch (error) {
       if (exitCodeOf(error) === EXIT.badInput) throw error;
       // The server is away: it is started again below, or comes back by itself.
       if (trouble !== messageOf(error)) note(`the batch cannot be looked at just now: ${messageOf(error)}`);
       trouble = messageOf(error);
       lookAt = 0;
+    }
+    if (status !== undefined && status.state !== 'running' && status.state !== 'paused') {
+      return settled(batch, status);
     }
     if (performance.now() >= lookAt) {
       await startWhatDied(onProgress);
@@ -79,10 +83,21 @@ async function untilEnded(batch: BatchHandle, screen: Screen, onProgress: OnProg
   }
 }
 
-/** Whatever was wrong with its settings is said by its workflow. */
+/** Why it failed is said by its workflow. @throws {InvalidInputError} where its settings were wrong. */
 async function settled(batch: BatchHandle, status: BatchStatus): Promise<BatchStatus> {
   if (status.state !== 'failed') return status;
-  return batch.done();
+  try {
+    return await batch.done();
+  } catch (error) {
+    if (exitCodeOf(error) === EXIT.badInput) throw error;
+    note(reasonOf(error));
+    return status;
+  }
+}
+
+/** A workflow's failure keeps its reason in its cause. */
+export function reasonOf(error: unknown): string {
+  return messageOf(error instanceof WorkflowFailedError ? (error.cause ?? error) : error);
 }
 
 /** Only what has died, so that a look at a batch never replaces a worker that was started differently. */
