@@ -54,7 +54,7 @@ export interface AttemptStore {
 
 const MOST_WRITTEN_AT_ONCE = 100;
 /** Answers wait at most this long for company. */
-const WRITE_EVERY_MS = 10;
+const WRITE_EVERY_MS = 16;
 
 /** The attempts in a database. */
 export function attemptStore(db: Kysely<Tables>): AttemptStore {

@@ -80,7 +80,7 @@ export interface DocumentStore {
 
 const MOST_READ_AT_ONCE = 200;
 /** Callers wait at most this long for company. */
-const READ_EVERY_MS = 4;
+const READ_EVERY_MS = 8;
 
 /** The documents in a database. */
 export function documentStore(db: Kysely<Tables>): DocumentStore {

@@ -17,6 +17,8 @@ const CALL_TIMEOUT_MS = 120_000;
 /** In-flight calls are let finish when a worker is stopped: an aborted call is paid for and lost. */
 const SHUTDOWN_GRACE_MS = 20_000;
 const MAX_CONCURRENT_CALLS = 1_000;
+/** A call that finds a poller waiting is not written to the server's database first: with 10, as it comes, a fifth slower. */
+const CALL_POLLERS = 50;
 
 /** Workers that run in this process. */
 export interface RunningWorkers {
@@ -75,6 +77,7 @@ export async function runWorkers(options: {
           taskQueue: providerTaskQueue(name),
           activities: { ...modelActivities(world) },
           maxConcurrentActivityTaskExecutions: MAX_CONCURRENT_CALLS,
+          maxConcurrentActivityTaskPolls: CALL_POLLERS,
         }),
       ),
     ]),
