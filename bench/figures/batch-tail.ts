@@ -2,9 +2,9 @@ import { shortDocuments, withBatchStack } from '../batch-stack.ts';
 import type { Figure } from '../figure.ts';
 import { timeMs } from '../statistics.ts';
 
-const DOCUMENTS = 2_000;
+const DOCUMENTS = 1_500;
 const CONCURRENCY = 50;
-const LATENCY_MS = 100;
+const LATENCY_MS = 400;
 const SLOW_TIMES = 100;
 
 /** Whether slow documents hold others up: against a schedule in which every slot takes the next document at once. */

@@ -8,7 +8,7 @@ import type { SqliteDatabase, SqliteStatement } from 'kysely';
 /** How long a write waits for another process's. Each of ours takes milliseconds. */
 const BUSY_TIMEOUT_MS = 15_000;
 /** Statements are compiled once; those that differ only in how many rows they hold are many. */
-const STATEMENTS_KEPT = 300;
+const STATEMENTS_KEPT = 100;
 
 /**
  * SQLite as Kysely sees it, on Node's own module. The write-ahead log lets several processes read while one writes.
