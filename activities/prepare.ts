@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { DEFAULT_RETRY, MODES, STRATEGIES } from '../src/core/contract.ts';
 import type { DocumentReference, Mode, RetryConfig, SchemaReference } from '../src/core/contract.ts';
+import { isJsonObject } from '../src/core/json.ts';
 import type { JsonObject } from '../src/core/json.ts';
 import type { PreparedCall, PreparedExtraction, PreparedModes } from '../src/core/prepared.ts';
 import { ModeNotPossibleError, resolveMode } from '../src/core/strict-schema.ts';
@@ -44,14 +45,16 @@ const settingsFields = {
 const settingsShape = z.strictObject(settingsFields);
 
 const extractShape = z.strictObject({
-  document: z.union([
-    z.strictObject({ id: z.string().min(1), text: z.string().min(1).max(MAX_TEXT_CHARS) }),
-    z.strictObject({
-      id: z.string().min(1),
-      batch: z.string().min(1),
-      seq: z.number().int().min(0),
-    }),
-  ]),
+  document: z.strictObject({ id: z.string().min(1), text: z.string().min(1).max(MAX_TEXT_CHARS) }),
+  ...settingsFields,
+});
+
+const extractOfBatchShape = z.strictObject({
+  document: z.strictObject({
+    id: z.string().min(1),
+    batch: z.string().min(1),
+    seq: z.number().int().min(0),
+  }),
   ...settingsFields,
 });
 
@@ -66,9 +69,17 @@ const completeShape = z.strictObject({
 
 /** Checks an `extract` input and fills in its defaults. Refuses what is wrong before any call is made. */
 export async function prepareExtraction(world: World, input: unknown): Promise<PreparedExtraction> {
-  const { document, ...settings } = parse(extractShape, input);
-  if ('batch' in document) await requireDocument(world, document);
+  if (!isOfBatch(input)) {
+    const { document: _given, ...settings } = parse(extractShape, input);
+    return prepare(world, settings);
+  }
+  const { document, ...settings } = parse(extractOfBatchShape, input);
+  await requireDocument(world, document);
   return prepare(world, settings);
+}
+
+function isOfBatch(input: unknown): boolean {
+  return isJsonObject(input) && isJsonObject(input['document']) && 'batch' in input['document'];
 }
 
 /** Checks the settings of a batch, as an `extract` input's. */

@@ -140,6 +140,8 @@ export class BatchHandle<T = Json> {
 
   /** Makes sure that a batch which is not over has a coordinator. */
   async ensureStarted(): Promise<void> {
+    if (await this.#isAtWork()) return;
+    // In this order: one that has just ended has written it down before, and must not be followed by another.
     const { state } = await this.#stored();
     if (state === 'running' || state === 'paused') await this.#start();
   }

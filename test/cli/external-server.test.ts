@@ -64,7 +64,9 @@ describe('with TEMPORAL_ADDRESS', () => {
     expect(JSON.parse(stdout)).toMatchObject({ email: 'ada@example.org' });
     worker.kill('SIGTERM');
     expect(await worker.ended).toMatchObject({ exitCode: 0, stdout: '' });
-    expect(existsSync(place.home)).toBe(false);
+    // The store is there, and nothing that was started.
+    expect(existsSync(join(place.home, 'store.db'))).toBe(true);
+    expect(existsSync(join(place.home, 'stack.json'))).toBe(false);
   });
 });
 
