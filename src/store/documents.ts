@@ -109,16 +109,7 @@ export function documentStore(db: Kysely<Tables>): DocumentStore {
     },
     pending: (options) => pending(db, options),
     countPending: (round) => countPending(db, round),
-    async idsOf(batchId, seqs) {
-      if (seqs.length === 0) return new Map();
-      const rows = await db
-        .selectFrom('documents')
-        .select(['seq', 'id'])
-        .where('batch_id', '=', batchId)
-        .where('seq', 'in', seqs)
-        .execute();
-      return new Map(rows.map(({ seq, id }) => [seq, id]));
-    },
+    idsOf: (batchId, seqs) => documentIds(db, batchId, seqs),
     async unresolvedSchemas(batchId) {
       const rows = await db
         .selectFrom('documents')
@@ -149,6 +140,22 @@ export function documentStore(db: Kysely<Tables>): DocumentStore {
       return rows.flatMap(({ schema_hash: hash }) => hash ?? []);
     },
   };
+}
+
+/** The ids of documents by their place. */
+export async function documentIds(
+  db: Kysely<Tables>,
+  batchId: string,
+  seqs: readonly number[],
+): Promise<ReadonlyMap<number, string>> {
+  if (seqs.length === 0) return new Map();
+  const rows = await db
+    .selectFrom('documents')
+    .select(['seq', 'id'])
+    .where('batch_id', '=', batchId)
+    .where('seq', 'in', seqs)
+    .execute();
+  return new Map(rows.map(({ seq, id }) => [seq, id]));
 }
 
 async function add(

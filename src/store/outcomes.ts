@@ -4,6 +4,7 @@ import { NO_BATCH } from '../core/contract.ts';
 import type { OutcomeError, StopReason } from '../core/contract.ts';
 import type { Json, JsonObject } from '../core/json.ts';
 import type { DocumentOutcome, StoredOutcome } from '../core/stored-outcome.ts';
+import { documentIds } from './documents.ts';
 import type { Tables } from './tables.ts';
 
 /** How a batch's documents stand. */
@@ -44,7 +45,11 @@ export function outcomeStore(db: Kysely<Tables>): OutcomeStore {
     recordSingle: (id, round, outcome) => write(db, NO_BATCH, round, [{ id, outcome }]),
     async recordDocuments(batchId, round, outcomes) {
       if (outcomes.length === 0) return [];
-      const ids = await documentIds(db, batchId, outcomes);
+      const ids = await documentIds(
+        db,
+        batchId,
+        outcomes.map(({ seq }) => seq),
+      );
       const answered = await acceptedAnswers(db, batchId, round, outcomes, ids);
       const isLost = ({ seq, outcome }: DocumentOutcome): boolean =>
         outcome.acceptedAttempt !== null && !answered.has(`${outcome.acceptedAttempt}/${ids.get(seq)}`);
@@ -61,24 +66,6 @@ export function outcomeStore(db: Kysely<Tables>): OutcomeStore {
     count: (batchId, round) => count(db, batchId, round),
     results: (options) => results(db, options),
   };
-}
-
-async function documentIds(
-  db: Kysely<Tables>,
-  batchId: string,
-  outcomes: readonly DocumentOutcome[],
-): Promise<ReadonlyMap<number, string>> {
-  const rows = await db
-    .selectFrom('documents')
-    .select(['seq', 'id'])
-    .where('batch_id', '=', batchId)
-    .where(
-      'seq',
-      'in',
-      outcomes.map(({ seq }) => seq),
-    )
-    .execute();
-  return new Map(rows.map(({ seq, id }) => [seq, id]));
 }
 
 async function acceptedAnswers(
