@@ -18,7 +18,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { AskResult } from '../activities/ask.ts';
-import { batchWorkflowId } from '../src/core/batch-contract.ts';
+import { BATCH_PRIORITY, batchWorkflowId } from '../src/core/batch-contract.ts';
 import type { ShardInput, ShardProgress, ShardReport } from '../src/core/batch-signals.ts';
 import type { Fault, Outcome } from '../src/core/contract.ts';
 import type { PendingDocument, PreparedExtraction } from '../src/core/prepared.ts';
@@ -37,8 +37,6 @@ export const allowSignal = defineSignal<[number]>('allow');
 export const reportSignal = defineSignal<[ShardReport]>('report');
 export const shardProgressQuery = defineQuery<ShardProgress>('progress');
 
-/** Interactive extractions go first: theirs is 3, as it comes. */
-const BATCH_PRIORITY = { priorityKey: 4 } as const;
 /** Far below the server's limits of 51,200 events and 50 MB: no further document is begun. */
 const MOST_EVENTS = 4_000;
 const MOST_HISTORY_BYTES = 4_000_000;

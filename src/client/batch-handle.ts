@@ -8,7 +8,7 @@ import {
   isGrpcServiceError,
 } from '@temporalio/client';
 import type { Client, WorkflowHandle } from '@temporalio/client';
-import { batchWorkflowId } from '../core/batch-contract.ts';
+import { BATCH_PRIORITY, batchWorkflowId } from '../core/batch-contract.ts';
 import type {
   BatchResult,
   BatchSettings,
@@ -24,8 +24,6 @@ import type { Store } from '../store/open-store.ts';
 import { InvalidInputError } from './invalid-input-error.ts';
 import { resultOf } from './workflow-result.ts';
 
-/** Interactive extractions go first: theirs is 3, as it comes. */
-const BATCH_PRIORITY = { priorityKey: 4 } as const;
 const RESULTS_TOGETHER = 200;
 const LOOK_EVERY_MS = 250;
 const UPDATE_TRIES = 5;

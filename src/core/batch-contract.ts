@@ -26,6 +26,9 @@ export interface BatchDocument extends Document {
 /** How every document of a batch is extracted; as in the input of `extract`. */
 export type BatchSettings = Omit<ExtractInput, 'document'>;
 
+/** Of a batch's workflows and calls. Interactive extractions go first: theirs is 3, as it comes. */
+export const BATCH_PRIORITY = { priorityKey: 4 } as const;
+
 /** How many documents of a batch are in work at once, where nobody says. */
 export const DEFAULT_CONCURRENCY = 50;
 /** More would need more workers than a batch has any use for. */
