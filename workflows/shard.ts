@@ -47,7 +47,7 @@ const LAST_HISTORY_BYTES = 8_000_000;
 const OUTCOMES_TOGETHER = 50;
 const RECORD_EVERY_MS = 1_000;
 /** A free slot waits at most this long for others, to be given up in one signal. */
-const REPORT_EVERY_MS = 200;
+const REPORT_EVERY_MS = 100;
 /** How soon a held call asks whether the batch goes on. */
 const HELD_MS = 500;
 
@@ -239,7 +239,7 @@ async function giveUpSlots(work: Shard): Promise<void> {
   let told = work.inWork.size;
   await report(work, false);
   while (!work.isOver && told > 0) {
-    const atOnce = Math.ceil(told / 10);
+    const atOnce = Math.ceil(told / 20);
     await condition(() => work.inWork.size < told || work.isOver);
     await condition(() => told - work.inWork.size >= atOnce || work.isOver, REPORT_EVERY_MS);
     if (work.isOver) return;
