@@ -20,7 +20,7 @@ import {
   startChild,
   workflowInfo,
 } from '@temporalio/workflow';
-import { MAX_CONCURRENCY, shardWorkflowId } from '../src/core/batch-contract.ts';
+import { concurrencyProblem, shardWorkflowId } from '../src/core/batch-contract.ts';
 import type {
   BatchInput,
   BatchProgress,
@@ -352,9 +352,6 @@ function show(desk: Desk): void {
 }
 
 function requireConcurrency(concurrency: number): void {
-  if (Number.isInteger(concurrency) && concurrency >= 1 && concurrency <= MAX_CONCURRENCY) return;
-  throw ApplicationFailure.nonRetryable(
-    `concurrency: expected a whole number from 1 to ${MAX_CONCURRENCY}, got ${JSON.stringify(concurrency)}.`,
-    'invalid_input',
-  );
+  const problem = concurrencyProblem(concurrency);
+  if (problem !== undefined) throw ApplicationFailure.nonRetryable(problem, 'invalid_input');
 }

@@ -21,6 +21,7 @@ import type { SchemaReference } from '../core/contract.ts';
 import type { Json } from '../core/json.ts';
 import type { StoredBatch } from '../store/batches.ts';
 import type { Store } from '../store/open-store.ts';
+import { requireConcurrency } from './batch-options.ts';
 import { InvalidInputError } from './invalid-input-error.ts';
 import { resultOf } from './workflow-result.ts';
 
@@ -78,8 +79,9 @@ export class BatchHandle<T = Json> {
     await this.#update('cancel');
   }
 
-  /** How many documents are in work at once from now on. */
+  /** How many documents are in work at once from now on. @throws {InvalidInputError} */
   async setConcurrency(concurrency: number): Promise<void> {
+    requireConcurrency(concurrency);
     const state = await this.#stateOf(await this.#stored());
     if (state === 'running' || state === 'paused') await this.#update('concurrency', concurrency);
     else await this.#store.batches.setConcurrency(this.id, concurrency);

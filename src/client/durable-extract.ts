@@ -4,7 +4,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { z } from 'zod';
 import { readGivenDocument } from '../core/batch-input.ts';
 import type { InputEntry } from '../core/batch-input.ts';
-import { DEFAULT_CONCURRENCY, MAX_CONCURRENCY } from '../core/batch-contract.ts';
+import { DEFAULT_CONCURRENCY } from '../core/batch-contract.ts';
 import type { BatchResult, BatchSettings } from '../core/batch-contract.ts';
 import { WORKFLOW_TASK_QUEUE, completeWorkflowId, extractWorkflowId } from '../core/contract.ts';
 import type {
@@ -24,12 +24,10 @@ import type { Environment } from '../stack/progress.ts';
 import { openStore } from '../store/open-store.ts';
 import type { Store } from '../store/open-store.ts';
 import { BatchHandle } from './batch-handle.ts';
+import { requireBatchId, requireConcurrency } from './batch-options.ts';
 import { InvalidInputError } from './invalid-input-error.ts';
 import { putBatch } from './put-batch.ts';
 import { resultOf } from './workflow-result.ts';
-
-/** Temporal takes 1000 characters in a workflow's id. */
-const MAX_BATCH_ID_CHARS = 200;
 
 /** A registered schema's name, a zod schema, or JSON Schema 2020-12 with a name. */
 export type SchemaOption = string | z.ZodType | { readonly name: string; readonly jsonSchema: JsonObject };
@@ -303,24 +301,4 @@ function readResult<S extends SchemaOption>(
     stopped: 'validation_error',
     errors: [...result.errors, { attempt: result.attempts, type: 'validation_error', message, details: [] }],
   };
-}
-
-/** Ids go into workflow ids, keys and file names of people. */
-function requireBatchId(id: string): void {
-  if (
-    typeof id === 'string' &&
-    id.length <= MAX_BATCH_ID_CHARS &&
-    /^[^\s/\p{Cc}"'\\][^/\p{Cc}"\\]*$/u.test(id)
-  )
-    return;
-  throw new InvalidInputError(
-    `id: expected a name of 1 to ${MAX_BATCH_ID_CHARS} characters without slashes, quotes and control characters, got ${JSON.stringify(id)}.`,
-  );
-}
-
-function requireConcurrency(concurrency: number): void {
-  if (Number.isInteger(concurrency) && concurrency >= 1 && concurrency <= MAX_CONCURRENCY) return;
-  throw new InvalidInputError(
-    `concurrency: expected a whole number from 1 to ${MAX_CONCURRENCY}, got ${JSON.stringify(concurrency)}.`,
-  );
 }

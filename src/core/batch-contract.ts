@@ -34,6 +34,12 @@ export const DEFAULT_CONCURRENCY = 50;
 /** More would need more workers than a batch has any use for. */
 export const MAX_CONCURRENCY = 10_000;
 
+/** What is wrong with a concurrency; undefined where nothing is. */
+export function concurrencyProblem(concurrency: number): string | undefined {
+  if (Number.isInteger(concurrency) && concurrency >= 1 && concurrency <= MAX_CONCURRENCY) return undefined;
+  return `concurrency: expected a whole number from 1 to ${MAX_CONCURRENCY}, got ${JSON.stringify(concurrency)}.`;
+}
+
 /**
  * What a round of a batch is for. `first`: documents without an outcome. `failed`: those that were not extracted.
  * `rejudge`: all of them, by another schema: stored answers first, calls only for those that do not pass.

@@ -4,15 +4,13 @@ import { Pool, TypeOverrides } from 'pg';
 /** A worker writes in bulk, so a few connections carry a thousand calls. */
 const MOST_CONNECTIONS = 8;
 const CONNECT_TIMEOUT_MS = 10_000;
-/** PostgreSQL's type numbers of `bigint` and `numeric`, which the driver gives as text otherwise. */
+/** PostgreSQL's type number of `bigint`, which the driver gives as text otherwise. */
 const INT8 = 20;
-const NUMERIC = 1700;
 
 /** PostgreSQL as Kysely sees it. Counts and times come as numbers: none of ours passes 2^53. */
 export function postgresDialect(url: string): PostgresDialect {
   const types = new TypeOverrides();
   types.setTypeParser(INT8, Number);
-  types.setTypeParser(NUMERIC, Number);
   const pool = new Pool({
     connectionString: url,
     max: MOST_CONNECTIONS,

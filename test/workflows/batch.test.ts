@@ -275,8 +275,11 @@ describe('concurrency', () => {
 
   it('is refused where it is no number of documents', () =>
     underWay({ count: 200, concurrency: 2, latencyMs: 50 }, async ({ batch }) => {
-      await expect(batch.setConcurrency(0)).rejects.toThrow(/Update failed|whole number from 1/);
+      await expect(batch.setConcurrency(0)).rejects.toThrow(/^concurrency: expected a whole number from 1/);
       await batch.cancel();
+      await batch.done();
+      await expect(batch.setConcurrency(0)).rejects.toThrow(InvalidInputError);
+      expect(await batch.status()).toMatchObject({ state: 'cancelled', concurrency: 2 });
     }));
 });
 
