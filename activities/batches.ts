@@ -1,6 +1,7 @@
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { shardWorkflowId } from '../src/core/batch-contract.ts';
-import type { BatchState, RoundKind } from '../src/core/batch-contract.ts';
+import type { BatchSettings, BatchState, RoundKind } from '../src/core/batch-contract.ts';
+import type { NextRound } from '../src/core/batch-signals.ts';
 import { judge } from '../src/core/judge.ts';
 import type {
   OpenedBatch,
@@ -36,24 +37,43 @@ export interface RoundOfBatch {
  */
 export async function openBatch(
   world: World,
-  { batch: id }: { readonly batch: string },
+  { batch: id, next }: { readonly batch: string; readonly next?: NextRound | undefined },
 ): Promise<OpenedBatch> {
-  const batch = await world.store.batches.read(id);
-  if (batch === undefined || batch.inputHash === null) {
+  const stored = await world.store.batches.read(id);
+  if (stored === undefined || stored.inputHash === null) {
     throw invalidInput(
       `id: expected a batch that was put into the store of this worker, got '${id}', which it does not have. ` +
         'Check DATABASE_URL and DURABLE_EXTRACT_HOME.',
     );
   }
   await endLeftShards(id);
+  const { batch, prepared } = await openRound(world, stored, next);
   const { round, roundKind: kind, total, concurrency, state } = batch;
-  const prepared = batch.prepared ?? (await prepareRound(world, batch));
   const isPaused = state === 'paused';
   if (!isPaused) await world.store.batches.setState(id, 'running');
   return { ...prepared, round, kind, total, concurrency, isPaused };
 }
 
-async function prepareRound(world: World, { id, round, settings }: StoredBatch): Promise<PreparedBatch> {
+/** A round that is asked for begins once its settings have been found right, so that a wrong one changes nothing. */
+async function openRound(
+  world: World,
+  batch: StoredBatch,
+  next: NextRound | undefined,
+): Promise<{ readonly batch: StoredBatch; readonly prepared: PreparedBatch }> {
+  const { batches } = world.store;
+  const { id, round } = batch;
+  if (next !== undefined && next.round > round) {
+    const prepared = await prepare(world, id, next.settings);
+    await batches.beginRound({ id, ...next, prepared });
+    return { batch: { ...batch, round: next.round, roundKind: next.kind, state: 'running' }, prepared };
+  }
+  if (batch.prepared !== null) return { batch, prepared: batch.prepared };
+  const prepared = await prepare(world, id, batch.settings);
+  await batches.setPrepared(id, round, prepared);
+  return { batch, prepared };
+}
+
+async function prepare(world: World, id: string, settings: BatchSettings): Promise<PreparedBatch> {
   const { store } = world;
   const { schema, ...rest } = prepareSettings(world, settings);
   const { jsonSchema } = world.schemas.compile(schema);
@@ -69,13 +89,11 @@ async function prepareRound(world: World, { id, round, settings }: StoredBatch):
   const own = await Promise.all(hashes.map((hash) => world.schemas.stored(hash)));
   const mode = settings.mode ?? 'auto';
   const ownSchemas = own.map(({ name, jsonSchema: content }) => ({ name, ...modesOf(mode, content) }));
-  const prepared: PreparedBatch = {
+  return {
     settings: { ...rest, schema: { name: schema.name } },
     schemaHash,
     ownSchemas: Object.fromEntries(hashes.map((hash, index) => [hash, ownSchemas[index]!])),
   };
-  await store.batches.setPrepared(id, round, prepared);
-  return prepared;
 }
 
 /** Names are resolved once, so that all of a batch is extracted by the same schemas. */

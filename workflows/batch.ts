@@ -75,12 +75,12 @@ interface Desk {
  *
  * Fails with type `invalid_input`, before any call, where its settings are wrong.
  */
-export async function batch({ id, carried }: BatchInput): Promise<BatchSummary> {
+export async function batch({ id, next, carried }: BatchInput): Promise<BatchSummary> {
   let desk = carried === undefined ? undefined : deskOf(id, carried);
   handleMessages(() => desk);
   const { cancelRequested } = CancellationScope.current();
   return CancellationScope.nonCancellable(async () => {
-    desk ??= newDesk(id, await openBatch({ batch: id }));
+    desk ??= newDesk(id, await openBatch({ batch: id, next }));
     cancelWhen(desk, cancelRequested);
     await carryOn(desk);
     const state = desk.isCancelled ? 'cancelled' : 'completed';

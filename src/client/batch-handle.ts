@@ -3,6 +3,7 @@ import {
   CancelledFailure,
   ServiceError,
   TerminatedFailure,
+  WorkflowExecutionAlreadyStartedError,
   WorkflowFailedError,
   WorkflowNotFoundError,
   isGrpcServiceError,
@@ -16,6 +17,7 @@ import type {
   BatchStatus,
   RoundKind,
 } from '../core/batch-contract.ts';
+import type { BatchInput, NextRound } from '../core/batch-signals.ts';
 import { WORKFLOW_TASK_QUEUE } from '../core/contract.ts';
 import type { SchemaReference } from '../core/contract.ts';
 import type { Json } from '../core/json.ts';
@@ -87,16 +89,21 @@ export class BatchHandle<T = Json> {
     else await this.#store.batches.setConcurrency(this.id, concurrency);
   }
 
-  /** Does the documents again that were not extracted. @throws {InvalidInputError} while the batch runs. */
+  /**
+   * Does the documents again that were not extracted; waits until a worker has begun.
+   *
+   * @throws {InvalidInputError} while the batch runs.
+   */
   async retryFailed(): Promise<void> {
     const { settings } = await this.#stored();
     await this.#beginRound('failed', settings);
   }
 
   /**
-   * Judges all answers again, by another schema; calls the model only for documents none of whose answers passes.
+   * Judges all answers again, by another schema; calls the model only for documents none of whose answers passes. Waits
+   * until a worker has begun.
    *
-   * @throws {InvalidInputError} while the batch runs.
+   * @throws {InvalidInputError} while the batch runs; where no worker knows the schema: the batch then stays as it is.
    */
   async rejudge(options: { readonly schema: SchemaReference }): Promise<void> {
     const { settings } = await this.#stored();
@@ -149,23 +156,48 @@ export class BatchHandle<T = Json> {
   async #beginRound(kind: RoundKind, settings: BatchSettings): Promise<void> {
     const batch = await this.#stored();
     const state = await this.#stateOf(batch);
-    if (state === 'running' || state === 'paused') {
-      throw new InvalidInputError(
-        `The batch '${this.id}' is ${state}: expected one that has ended. Wait for it, or cancel it first.`,
-      );
-    }
+    if (state === 'running' || state === 'paused') throw this.#notOver(state);
     if (await this.#isAtWork()) await this.#ended();
-    await this.#store.batches.beginRound({ id: this.id, round: batch.round + 1, kind, settings });
-    await this.#start();
+    const round = batch.round + 1;
+    try {
+      await this.#start({ round, kind, settings });
+    } catch (error) {
+      if (error instanceof WorkflowExecutionAlreadyStartedError) throw this.#notOver('running');
+      throw error;
+    }
+    await this.#begun(round);
   }
 
-  async #start(): Promise<void> {
+  /** Its worker looks at the settings first, and begins no round with wrong ones. */
+  async #begun(round: number): Promise<void> {
+    for (;;) {
+      const isAtWork = await this.#isAtWork();
+      if ((await this.#stored()).round >= round) return;
+      if (!isAtWork) {
+        await this.#ended();
+        throw new Error(
+          `Round ${round} of the batch '${this.id}' was ended before it began. Begin it again.`,
+        );
+      }
+      await sleep(LOOK_EVERY_MS);
+    }
+  }
+
+  #notOver(state: BatchState): InvalidInputError {
+    return new InvalidInputError(
+      `The batch '${this.id}' is ${state}: expected one that has ended. Wait for it, or cancel it first.`,
+    );
+  }
+
+  /** A coordinator that is at work goes on; a new round is not for it. */
+  async #start(next?: NextRound): Promise<void> {
+    const input: BatchInput = { id: this.id, next };
     await this.#client.workflow.start('batch', {
       taskQueue: WORKFLOW_TASK_QUEUE,
       workflowId: batchWorkflowId(this.id),
-      args: [{ id: this.id }],
+      args: [input],
       workflowIdReusePolicy: 'ALLOW_DUPLICATE',
-      workflowIdConflictPolicy: 'USE_EXISTING',
+      workflowIdConflictPolicy: next === undefined ? 'USE_EXISTING' : 'FAIL',
       priority: BATCH_PRIORITY,
       staticSummary: 'batch',
     });

@@ -1,12 +1,21 @@
 /** What a batch's workflows take and tell each other. */
-import type { BatchState } from './batch-contract.ts';
+import type { BatchSettings, BatchState, RoundKind } from './batch-contract.ts';
 import type { OpenedBatch, PendingDocument } from './prepared.ts';
 import type { ShardSlots } from './slots.ts';
 
 /** What the `batch` workflow takes; `carried` only from its own earlier run. */
 export interface BatchInput {
   readonly id: string;
+  /** To begin where its settings are right; where they are not, the batch stays as it is. Without one, it goes on. */
+  readonly next?: NextRound | undefined;
   readonly carried?: CarriedBatch;
+}
+
+/** A round that is asked for. */
+export interface NextRound {
+  readonly round: number;
+  readonly kind: RoundKind;
+  readonly settings: BatchSettings;
 }
 
 /** What the coordinator hands on when it continues as new. */

@@ -57,12 +57,13 @@ export interface BatchStore {
   setState(id: string, state: BatchesTable['state']): Promise<void>;
   setConcurrency(id: string, concurrency: number): Promise<void>;
   setPrepared(id: string, round: number, prepared: PreparedBatch): Promise<void>;
-  /** Begins another round, unless it was begun already. */
+  /** Begins another round, its settings resolved, unless it was begun already. */
   beginRound(options: {
     readonly id: string;
     readonly round: number;
     readonly kind: RoundKind;
     readonly settings: BatchSettings;
+    readonly prepared: PreparedBatch;
   }): Promise<void>;
   /** Takes the number of a new shard. No number is given twice. */
   takeShardNumber(id: string): Promise<number>;
@@ -110,14 +111,14 @@ export function batchStore(db: Kysely<Tables>): BatchStore {
         .where('round', '=', round)
         .execute();
     },
-    async beginRound({ id, round, kind, settings }) {
+    async beginRound({ id, round, kind, settings, prepared }) {
       await db
         .updateTable('batches')
         .set({
           round,
           round_kind: kind,
           settings: JSON.stringify(settings),
-          prepared: null,
+          prepared: JSON.stringify(prepared),
           state: 'running',
           finished_at: null,
         })

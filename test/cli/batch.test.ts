@@ -470,12 +470,14 @@ describe('batch', () => {
       ).toBe(true);
     });
 
-    it('advises on a schema file where rejudge is given a name that nobody knows', async () => {
+    it('is as it was where rejudge is given a name that nobody knows; a schema file is advised', async () => {
       const before = await calls();
+      const statusBefore = await statusOf('people');
       const { exitCode, stdout, stderr } = await batch('rejudge', 'people', '--schema', 'nobody');
       expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
       expect(stderr).toMatch(/^--schema: .*got 'nobody'[^]*--schema \.\/nobody\.json$/m);
       expect(await calls()).toBe(before);
+      expect(await statusOf('people')).toEqual(statusBefore);
       expect((await exported('people')).every(({ success }) => success)).toBe(true);
     });
   });

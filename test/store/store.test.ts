@@ -400,34 +400,32 @@ describe.each([SQLITE, POSTGRES])('the store in $name', (database) => {
 
       it('begins a round once', async () => {
         const id = await batchOf(1);
-        const round = { id, round: 2, kind: 'failed', settings: { ...settings, model: 'gpt-4o' } } as const;
+        const prepared = preparedAs('second');
+        const changed = { ...settings, model: 'gpt-4o' };
+        const round = { id, round: 2, kind: 'failed', settings: changed, prepared } as const;
         await store.batches.setPrepared(id, 1, preparedAs('first'));
         await store.batches.setState(id, 'completed');
         await store.batches.beginRound(round);
         const begun = await store.batches.read(id);
         expect(begun).toMatchObject({ round: 2, roundKind: 'failed', settings: round.settings });
-        expect(begun).toMatchObject({ state: 'running', prepared: null, finishedAt: null });
+        expect(begun).toMatchObject({ state: 'running', prepared, finishedAt: null });
 
-        await store.batches.setPrepared(id, 2, preparedAs('second'));
         await store.batches.setState(id, 'paused');
-        await store.batches.beginRound({ ...round, settings });
+        await store.batches.beginRound({ ...round, settings, prepared: preparedAs('another') });
         await store.batches.beginRound({ ...round, round: 1, kind: 'rejudge' });
-        expect(await store.batches.read(id)).toEqual({
-          ...begun,
-          state: 'paused',
-          prepared: preparedAs('second'),
-        });
+        expect(await store.batches.read(id)).toEqual({ ...begun, state: 'paused' });
       });
 
       it('is prepared for its current round only', async () => {
         const id = await batchOf(1);
         await store.batches.setPrepared(id, 2, preparedAs('too early'));
         expect((await store.batches.read(id))?.prepared).toBeNull();
-        await store.batches.beginRound({ id, round: 2, kind: 'failed', settings });
-        await store.batches.setPrepared(id, 1, preparedAs('too late'));
-        expect((await store.batches.read(id))?.prepared).toBeNull();
-        await store.batches.setPrepared(id, 2, preparedAs('in time'));
+        await store.batches.setPrepared(id, 1, preparedAs('in time'));
         expect((await store.batches.read(id))?.prepared).toEqual(preparedAs('in time'));
+        const second = preparedAs('second');
+        await store.batches.beginRound({ id, round: 2, kind: 'failed', settings, prepared: second });
+        await store.batches.setPrepared(id, 1, preparedAs('too late'));
+        expect((await store.batches.read(id))?.prepared).toEqual(second);
       });
 
       it('never gives a shard number twice', async () => {
@@ -436,7 +434,8 @@ describe.each([SQLITE, POSTGRES])('the store in $name', (database) => {
           Array.from({ length: 40 }, (_, index) => (index % 2 ? store : other).batches.takeShardNumber(id)),
         );
         expect(taken.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 40 }, (_, index) => index + 1));
-        await store.batches.beginRound({ id, round: 2, kind: 'failed', settings });
+        const prepared = preparedAs('second');
+        await store.batches.beginRound({ id, round: 2, kind: 'failed', settings, prepared });
         expect(await store.batches.takeShardNumber(id)).toBe(41);
       });
 

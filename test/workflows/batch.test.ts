@@ -410,6 +410,18 @@ describe('another round', () => {
       },
     ));
 
+  it('is not begun where no worker knows its schema: the batch stays as it was', () =>
+    underWay({ count: 5 }, async ({ batch, provider }) => {
+      await batch.done();
+      const before = await batch.status();
+      await expect(batch.rejudge({ schema: { name: 'nobody' } })).rejects.toThrow(InvalidInputError);
+      expect(await batch.status()).toEqual(before);
+      expect(await batch.done()).toEqual(before);
+      await batch.rejudge({ schema: { name: 'anything', jsonSchema: { type: 'object' } } });
+      expect(await batch.done()).toMatchObject({ state: 'completed', round: 2, succeeded: 5, calls: 5 });
+      expect(provider.calls.size).toBe(5);
+    }));
+
   it('is refused while the batch runs', () =>
     underWay({ count: 200, concurrency: 5, latencyMs: 50 }, async ({ batch }) => {
       await expect(batch.retryFailed()).rejects.toThrow(/is running: expected one that has ended/);

@@ -53,12 +53,12 @@ export function rejudgeCommand(
 ): Promise<number> {
   const schema = readSchema('batch rejudge', flags.schema);
   return withBatch(id, onProgress, async (batch) => {
-    await batch.rejudge({ schema: typeof schema === 'string' ? { name: schema } : schema });
     try {
-      return await watchBatch(batch, flags, onProgress);
+      await batch.rejudge({ schema: typeof schema === 'string' ? { name: schema } : schema });
     } catch (error) {
       throw adviceOnSchemaName(error, schema);
     }
+    return watchBatch(batch, flags, onProgress);
   });
 }
 
