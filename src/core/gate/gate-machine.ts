@@ -1,0 +1,370 @@
+/**
+ * The gate before a provider, as a pure function of what it is told and when: a circuit breaker and a rate gate in one.
+ *
+ * | state | calls a second | leaves it |
+ * |---|---|---|
+ * | `closed` | `rpm / 60`, or no limit | 429: `throttled`; too many failures: `open`; quota or key: `parked` |
+ * | `throttled` | the rate found to work; none before `Retry-After` has passed | long clean: `closed`; as above |
+ * | `open` | one each `waitDurationInOpenStateMs` | a call is answered: `half_open` |
+ * | `half_open` | `permittedNumberOfCallsInHalfOpenState` | enough answered: `closed` or `throttled`; too many failed: `open` |
+ * | `parked` | none | reset, or its time: `half_open` |
+ */
+import type { ProviderFailureType } from '../contract.ts';
+import type { GateConfig } from './gate-config.ts';
+import type { GateReport, GateStateName } from './gate-contract.ts';
+import { foundRate, grownRate, loweredRate } from './found-rate.ts';
+import type { FoundRate } from './found-rate.ts';
+
+/** All that a gate remembers. Plain JSON: it is carried from run to run. */
+export interface GateMemory {
+  readonly state: GateStateName;
+  readonly reason: string;
+  /** Epoch milliseconds, as all times here. */
+  readonly since: number;
+  /** Of `parked`: when it ends by itself. */
+  readonly parkedUntil: number | null;
+  /** Why it is parked: a new worker may bring another key, but no worker brings money. */
+  readonly parkedFor: 'quota' | 'key' | 'operator' | null;
+  /** Of `throttled`: what the provider told. */
+  readonly pausedUntil: number | null;
+  /** The rate found to work, and how it is sought; null where none had to be. */
+  readonly found: FoundRate | null;
+  /** Seconds of the window that saw a call, oldest first. */
+  readonly window: readonly WindowSecond[];
+  readonly failuresInARow: number;
+  /** Of `half_open`. */
+  readonly probes: { readonly succeeded: number; readonly failed: number };
+  /** How often it opened again after a probe was answered. */
+  readonly reopenings: number;
+  /** On average, of the calls that were reported; null before the first. */
+  readonly tokensPerCall: number | null;
+  /** Told by the provider's headers. */
+  readonly limits: { readonly rpm?: number; readonly tpm?: number };
+}
+
+interface WindowSecond {
+  readonly second: number;
+  readonly calls: number;
+  readonly failures: number;
+}
+
+/** What happens to a gate. */
+export type GateEvent =
+  | { readonly kind: 'report'; readonly report: GateReport }
+  /** Its own time has come: see {@link nextMoment}. */
+  | { readonly kind: 'time' }
+  | { readonly kind: 'trip'; readonly reason: string; readonly forMs?: number }
+  | { readonly kind: 'reset'; readonly reason: string }
+  | { readonly kind: 'worker_started' };
+
+/** Failures that speak of the provider's health. A 429 does not: it works, and wants less. */
+const HEALTH_FAILURES: readonly ProviderFailureType[] = ['server_error', 'connection_error', 'timeout'];
+/** As good as none: the server takes 0 for an error. */
+const NO_CALLS_PER_SECOND = 0.001;
+/** The weight of a new report in the average of tokens. */
+const TOKENS_WEIGHT = 0.2;
+
+/** A gate nobody has told anything. */
+export function newGate(now: number): GateMemory {
+  return {
+    state: 'closed',
+    reason: 'nothing has failed',
+    since: now,
+    parkedUntil: null,
+    parkedFor: null,
+    pausedUntil: null,
+    found: null,
+    window: [],
+    failuresInARow: 0,
+    probes: { succeeded: 0, failed: 0 },
+    reopenings: 0,
+    tokensPerCall: null,
+    limits: {},
+  };
+}
+
+/** What a gate becomes by an event. */
+export function nextGate(gate: GateMemory, event: GateEvent, now: number, config: GateConfig): GateMemory {
+  switch (event.kind) {
+    case 'report':
+      return afterReport(gate, event.report, now, config);
+    case 'time':
+      return afterTime(gate, now, config);
+    case 'trip':
+      return parked(gate, now, {
+        reason: event.reason,
+        parkedFor: 'operator',
+        parkedUntil: event.forMs === undefined ? null : now + event.forMs,
+      });
+    case 'reset':
+      return {
+        ...newGate(now),
+        reason: event.reason,
+        tokensPerCall: gate.tokensPerCall,
+        limits: gate.limits,
+      };
+    case 'worker_started':
+      return gate.parkedFor === 'key'
+        ? halfOpen(gate, now, 'a worker has started, perhaps with another key')
+        : gate;
+  }
+}
+
+/** Calls a second that the server is to hand out; null for no limit. */
+export function callsPerSecond(gate: GateMemory, config: GateConfig, now: number): number | null {
+  const ceiling = ceilingOf(gate, config);
+  switch (gate.state) {
+    case 'closed':
+      return ceiling;
+    case 'throttled':
+      if (gate.pausedUntil !== null && gate.pausedUntil > now) return NO_CALLS_PER_SECOND;
+      return lowest(ceiling, gate.found?.callsPerSecond ?? null);
+    case 'open':
+      return 1_000 / openTimeMs(gate, config);
+    case 'half_open':
+      return lowest(
+        lowest(ceiling, gate.found?.callsPerSecond ?? null),
+        config.permittedNumberOfCallsInHalfOpenState,
+      );
+    case 'parked':
+      return NO_CALLS_PER_SECOND;
+  }
+}
+
+/** When the gate is to be told `time`; null where it waits for others. */
+export function nextMoment(gate: GateMemory, config: GateConfig): number | null {
+  switch (gate.state) {
+    case 'closed':
+    case 'open':
+      return null;
+    case 'throttled':
+      return lowest(gate.pausedUntil, gate.found?.nextStepAt ?? null);
+    case 'half_open':
+      return gate.since + config.maxWaitDurationInHalfOpenStateMs;
+    case 'parked':
+      return gate.parkedUntil;
+  }
+}
+
+function afterReport(gate: GateMemory, report: GateReport, now: number, config: GateConfig): GateMemory {
+  const told = remember(gate, report, now, config);
+  if (gate.state === 'parked') return told;
+  if (report.failed.quota_exhausted) {
+    return parked(told, now, {
+      reason: 'the quota is exhausted: check plan and billing, then reset the gate',
+      parkedFor: 'quota',
+    });
+  }
+  if (report.isKeyRefused) {
+    return parked(told, now, {
+      reason:
+        "the key was refused: correct it in the workers' environment and start them again, or reset the gate",
+      parkedFor: 'key',
+    });
+  }
+  switch (gate.state) {
+    case 'open':
+      if (isRateLimited(report)) return throttled(told, report, now, config);
+      return report.succeeded > 0 ? halfOpen(told, now, 'a probe was answered') : told;
+    case 'half_open':
+      return isRateLimited(report) ? throttled(told, report, now, config) : decide(told, now, config);
+    case 'closed':
+    case 'throttled': {
+      const trouble = troubleOf(told, now, config);
+      if (trouble !== null) return opened(told, now, trouble, 0);
+      return isRateLimited(report) ? throttled(told, report, now, config) : told;
+    }
+  }
+}
+
+/** A provider that says so is well, whatever it was before. */
+function isRateLimited({ failed }: GateReport): boolean {
+  return (failed.rate_limit ?? 0) > 0;
+}
+
+/** Adds a report to what the gate knows, in whatever state it is. */
+function remember(gate: GateMemory, report: GateReport, now: number, config: GateConfig): GateMemory {
+  const failures = healthFailures(report);
+  const { succeeded } = report;
+  const limited = report.failed.rate_limit ?? 0;
+  const average = succeeded > 0 ? report.tokens / succeeded : null;
+  const known = gate.tokensPerCall;
+  return {
+    ...gate,
+    window: windowWith(gate.window, now, succeeded + limited + failures, failures, config),
+    failuresInARow: succeeded > 0 ? report.failuresInARow : gate.failuresInARow + failures,
+    probes: {
+      succeeded: gate.probes.succeeded + succeeded + limited,
+      failed: gate.probes.failed + failures,
+    },
+    tokensPerCall:
+      average === null || average === 0
+        ? known
+        : known === null
+          ? average
+          : known + TOKENS_WEIGHT * (average - known),
+    limits: { ...gate.limits, ...report.limits },
+  };
+}
+
+function healthFailures({ failed }: GateReport): number {
+  return HEALTH_FAILURES.reduce((sum, type) => sum + (failed[type] ?? 0), 0);
+}
+
+function windowWith(
+  window: readonly WindowSecond[],
+  now: number,
+  calls: number,
+  failures: number,
+  { slidingWindowSize }: GateConfig,
+): readonly WindowSecond[] {
+  const second = Math.floor(now / 1_000);
+  const recent = window.filter((entry) => entry.second > second - slidingWindowSize);
+  if (calls === 0) return recent;
+  const last = recent.at(-1);
+  if (last === undefined || last.second !== second) return [...recent, { second, calls, failures }];
+  return [...recent.slice(0, -1), { second, calls: last.calls + calls, failures: last.failures + failures }];
+}
+
+/** Why the circuit opens; null where it does not. */
+function troubleOf(gate: GateMemory, now: number, config: GateConfig): string | null {
+  if (gate.failuresInARow >= config.consecutiveFailures) {
+    return `${gate.failuresInARow} calls in a row failed`;
+  }
+  const oldest = Math.floor(now / 1_000) - config.slidingWindowSize;
+  const recent = gate.window.filter(({ second }) => second > oldest);
+  const calls = recent.reduce((sum, entry) => sum + entry.calls, 0);
+  const failures = recent.reduce((sum, entry) => sum + entry.failures, 0);
+  if (calls < config.minimumNumberOfCalls || failures * 100 < calls * config.failureRateThreshold)
+    return null;
+  return `${failures} of ${calls} calls failed in ${config.slidingWindowSize} s`;
+}
+
+/** Less from now on, since the provider said that it was too much. */
+function throttled(gate: GateMemory, report: GateReport, now: number, config: GateConfig): GateMemory {
+  const told = gate.limits.rpm === undefined ? report.succeededPerSecond : gate.limits.rpm / 60;
+  const guess = lowest(ceilingOf(gate, config), told) ?? told;
+  const pausedUntil = Math.max(gate.pausedUntil ?? 0, report.notBefore ?? 0);
+  const before = gate.state === 'throttled' ? gate : { ...fresh(gate), since: now };
+  return {
+    ...before,
+    state: 'throttled',
+    reason: 'the provider said that it was too much (429)',
+    pausedUntil: pausedUntil > now ? pausedUntil : null,
+    found: gate.found === null ? foundRate(guess, now) : loweredRate(gate.found, now),
+  };
+}
+
+function afterTime(gate: GateMemory, now: number, config: GateConfig): GateMemory {
+  const due = nextMoment(gate, config);
+  if (due === null || due > now) return gate;
+  switch (gate.state) {
+    case 'closed':
+    case 'open':
+      return gate;
+    case 'parked':
+      return halfOpen(gate, now, 'its time has come');
+    case 'half_open':
+      return concluded(gate, now, config);
+    case 'throttled': {
+      const resumed =
+        gate.pausedUntil !== null && gate.pausedUntil <= now ? { ...gate, pausedUntil: null } : gate;
+      if (resumed.found === null)
+        return closed(resumed, now, 'the pause that the provider asked for is over');
+      if (resumed.found.nextStepAt > now) return resumed;
+      const found = grownRate(resumed.found, now);
+      return found === null
+        ? closed(
+            { ...resumed, found: null },
+            now,
+            'no 429 for long, at several times the rate that once was too much',
+          )
+        : { ...resumed, found };
+    }
+  }
+}
+
+/** Of `half_open`: as soon as its calls say something. */
+function decide(gate: GateMemory, now: number, config: GateConfig): GateMemory {
+  const { succeeded, failed } = gate.probes;
+  const permitted = config.permittedNumberOfCallsInHalfOpenState;
+  const isLost = failed * 100 >= permitted * config.failureRateThreshold;
+  return isLost || succeeded + failed >= permitted ? concluded(gate, now, config) : gate;
+}
+
+function concluded(gate: GateMemory, now: number, config: GateConfig): GateMemory {
+  const { succeeded, failed } = gate.probes;
+  const calls = succeeded + failed;
+  if (calls > 0 && failed * 100 >= calls * config.failureRateThreshold) {
+    return opened(gate, now, `${failed} of ${calls} probes failed`, gate.reopenings + 1);
+  }
+  const reason =
+    calls === 0
+      ? 'nothing failed since it was opened a little'
+      : `${succeeded} of ${calls} probes were answered`;
+  if (gate.found !== null) {
+    return {
+      ...fresh(gate),
+      state: 'throttled',
+      reason,
+      since: now,
+      found: foundRate(gate.found.callsPerSecond, now),
+    };
+  }
+  return closed(gate, now, reason);
+}
+
+function opened(gate: GateMemory, now: number, reason: string, reopenings: number): GateMemory {
+  return { ...fresh(gate), state: 'open', reason, since: now, reopenings };
+}
+
+function halfOpen(gate: GateMemory, now: number, reason: string): GateMemory {
+  return { ...fresh(gate), state: 'half_open', reason, since: now };
+}
+
+function closed(gate: GateMemory, now: number, reason: string): GateMemory {
+  return { ...fresh(gate), state: 'closed', reason, since: now, reopenings: 0 };
+}
+
+function parked(
+  gate: GateMemory,
+  now: number,
+  why: {
+    readonly reason: string;
+    readonly parkedFor: GateMemory['parkedFor'];
+    readonly parkedUntil?: number | null;
+  },
+): GateMemory {
+  const { reason, parkedFor, parkedUntil = null } = why;
+  return { ...fresh(gate), state: 'parked', reason, since: now, parkedFor, parkedUntil };
+}
+
+/** Without what was counted in the state that is left. */
+function fresh(gate: GateMemory): GateMemory {
+  return {
+    ...gate,
+    parkedUntil: null,
+    parkedFor: null,
+    pausedUntil: null,
+    window: [],
+    failuresInARow: 0,
+    probes: { succeeded: 0, failed: 0 },
+  };
+}
+
+function openTimeMs({ reopenings }: GateMemory, config: GateConfig): number {
+  const grown = config.waitDurationInOpenStateMs * config.waitDurationMultiplier ** reopenings;
+  return Math.min(grown, Math.max(config.maxWaitDurationInOpenStateMs, config.waitDurationInOpenStateMs));
+}
+
+/** The calls a second that are allowed for certain, by requests and by tokens. */
+function ceilingOf({ tokensPerCall, limits }: GateMemory, { rpm, tpm }: GateConfig): number | null {
+  const tokens = tpm ?? limits.tpm;
+  const byTokens = tokens === undefined || tokensPerCall === null ? null : tokens / 60 / tokensPerCall;
+  return lowest(rpm === undefined ? null : rpm / 60, byTokens);
+}
+
+function lowest(a: number | null, b: number | null): number | null {
+  if (a === null) return b;
+  return b === null ? a : Math.min(a, b);
+}
