@@ -4,7 +4,8 @@ import type { Usage } from './contract.ts';
 /** Nothing spent yet. */
 export const NO_USAGE: Usage = { calls: 0, promptTokens: 0, completionTokens: 0, costUsd: 0 };
 
-interface ListPrice {
+/** What a model's tokens cost, in US dollars for a million. */
+export interface ModelPrice {
   readonly promptUsdPerMillion: number;
   readonly completionUsdPerMillion: number;
 }
@@ -13,7 +14,7 @@ interface ListPrice {
  * OpenAI's list prices (openai.com/api/pricing, autumn 2025), without discounts for cached prompts or batches.
  * Prices age: what is computed from them is a guide, not a bill.
  */
-const LIST_PRICES: ReadonlyMap<string, ListPrice> = new Map([
+const LIST_PRICES: ReadonlyMap<string, ModelPrice> = new Map([
   ['gpt-4o', { promptUsdPerMillion: 2.5, completionUsdPerMillion: 10 }],
   ['gpt-4o-mini', { promptUsdPerMillion: 0.15, completionUsdPerMillion: 0.6 }],
   ['gpt-4.1', { promptUsdPerMillion: 2, completionUsdPerMillion: 8 }],

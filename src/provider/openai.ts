@@ -1,5 +1,5 @@
 import OpenAI from 'openai';
-import type { ModelReply, ModelRequest, PromptMessage, Provider } from './provider.ts';
+import type { ModelReply, ModelRequest, PromptMessage, Provider, ProviderTraits } from './provider.ts';
 
 /** The name of the forced function, which the schema's name must not shadow. */
 const ANSWER_TOOL = 'answer';
@@ -9,26 +9,27 @@ const ANSWER_TOOL = 'answer';
  *
  * The client's own retries are off: retries have one owner, the activity's retry policy.
  */
-export function openAiProvider(options: {
-  readonly name: string;
-  readonly apiKey: string;
-  /** Default: `OPENAI_BASE_URL`, or OpenAI's. */
-  readonly baseUrl?: string;
-  readonly defaultModel: string;
-  readonly simulated?: true;
-  /** Requests a minute, of all workers together; see {@link Provider.rpm}. */
-  readonly rpm?: number;
-}): Provider {
+export function openAiProvider(
+  options: {
+    readonly name: string;
+    readonly apiKey: string;
+    /** Default: `OPENAI_BASE_URL`, or OpenAI's. */
+    readonly baseUrl?: string;
+    readonly defaultModel: string;
+    readonly simulated?: true;
+  } & ProviderTraits,
+): Provider {
+  const { name, apiKey, baseUrl, defaultModel, simulated = false, ...traits } = options;
   const client = new OpenAI({
-    apiKey: options.apiKey,
+    apiKey,
     maxRetries: 0,
-    ...(options.baseUrl === undefined ? {} : { baseURL: options.baseUrl }),
+    ...(baseUrl === undefined ? {} : { baseURL: baseUrl }),
   });
   return {
-    name: options.name,
-    simulated: options.simulated ?? false,
-    defaultModel: options.defaultModel,
-    ...(options.rpm === undefined ? {} : { rpm: options.rpm }),
+    name,
+    simulated,
+    defaultModel,
+    ...traits,
     call: (request, signal) => call(client, request, signal),
   };
 }

@@ -1,5 +1,7 @@
-import type { JsonObject } from '../core/json.ts';
 import type { ResolvedMode } from '../core/contract.ts';
+import type { GateConfig } from '../core/gate/gate-config.ts';
+import type { JsonObject } from '../core/json.ts';
+import type { ModelPrice } from '../core/usage.ts';
 
 /** One message as it is sent. A `tool` message answers the forced tool call of the assistant message before it. */
 export type PromptMessage =
@@ -34,16 +36,37 @@ export interface ModelReply {
   readonly usage: { readonly promptTokens: number; readonly completionTokens: number };
 }
 
+/** Where a conversation goes while another provider's gate is open. */
+export interface Fallback {
+  readonly provider: string;
+  /** Absent: that provider's default model. */
+  readonly model?: string;
+}
+
+/** What is said of a provider, and not asked of it. All of it may be left out. */
+export interface ProviderTraits {
+  /** Requests a minute that all workers together may make. Absent: no limit of ours. */
+  readonly rpm?: number;
+  /** Tokens a minute, of prompts and answers, that all workers together may use. Absent: no limit of ours. */
+  readonly tpm?: number;
+  /** What its models cost, by model. They go before our list of prices; a model that is not here is priced by that list. */
+  readonly prices?: Readonly<Record<string, ModelPrice>>;
+  /** The models it is known to have, the default first. Others may be asked for all the same. */
+  readonly models?: readonly string[];
+  /** Where conversations go while its gate is open, in this order. */
+  readonly fallbacks?: readonly Fallback[];
+  /** How its gate decides, where that differs from the defaults. Its rates are `rpm` and `tpm` above. */
+  readonly gate?: Partial<GateConfig>;
+}
+
 /** A source of answers. Implementations never retry: retries have one owner, the activity's retry policy. */
-export interface Provider {
+export interface Provider extends ProviderTraits {
   /** As in `llm-<name>`. */
   readonly name: string;
   /** Whether its answers are simulated. Everything that shows them says so. */
   readonly simulated: boolean;
   /** The model asked where the caller names none. */
   readonly defaultModel: string;
-  /** Requests a minute that all workers together may make. Absent: no limit of ours. */
-  readonly rpm?: number;
   /** @throws what its client throws; `activities/failures.ts` classifies it. Rethrows `signal.reason` when aborted. */
   call(request: ModelRequest, signal: AbortSignal): Promise<ModelReply>;
 }
