@@ -1,12 +1,14 @@
 /** What a command needs to run: server, simulated provider where there is no key, worker. Left running for the next command. */
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Json } from '../core/json.ts';
+import { externalConnection } from '../stack/connection.ts';
 import { ensureProcess, fingerprintOf } from '../stack/managed-process.ts';
 import type { Environment, OnProgress } from '../stack/progress.ts';
 import { ensureStack } from '../stack/stack.ts';
 import type { StackState } from '../stack/stack.ts';
-import { SIMULATED_URL_VARIABLE } from '../worker/providers.ts';
-import { readRpm } from '../worker/read-rpm.ts';
+import { readProviderConfig } from '../worker/provider-config/read-provider-config.ts';
+import { SIMULATED_URL_VARIABLE, providersOf } from '../worker/providers.ts';
 import { codeFingerprint, fileStamp } from './code-fingerprint.ts';
 
 const HERE = new URL('.', import.meta.url);
@@ -32,8 +34,8 @@ export async function ensureRunning(options: {
   readonly onProgress: OnProgress;
 }): Promise<StackState> {
   const { home, env, onProgress } = options;
-  // A worker would end at once over it, in a log that nobody reads.
-  readRpm(env);
+  // A worker would end at once over a bad configuration, in a log that nobody reads. One that is not started here has its own.
+  if (externalConnection(env) === undefined) providersOf(env);
   const stack = await ensureStack(options);
   if (stack.external) return stack;
   const common = { home, onProgress };
@@ -58,6 +60,7 @@ export async function ensureRunning(options: {
           stack.address,
           workerEnv[SIMULATED_URL_VARIABLE] ?? null,
           ...WORKER_VARIABLES.map((name) => env[name] ?? null),
+          configuredProviders(env),
         ]),
       }),
       stopGraceMs: WORKER_GRACE_MS,
@@ -69,6 +72,12 @@ export async function ensureRunning(options: {
 /** Of the module of schemas that a worker loads once. What that module itself imports is not looked at. */
 function schemasStamp(path: string | undefined): string | null {
   return path ? fileStamp(resolve(path)) : null;
+}
+
+/** What the configuration file says now, with the keys it names: a worker reads both once. */
+function configuredProviders(env: Environment): Json {
+  const config = readProviderConfig({ env });
+  return config?.providers.map((provider) => [provider, env[provider.keyVariable] ?? null]) ?? null;
 }
 
 function processSpec(options: {

@@ -1,9 +1,10 @@
+import { InvalidInputError } from '../client/invalid-input-error.ts';
 import { externalConnection } from '../stack/connection.ts';
 import { stackHome } from '../stack/home.ts';
 import { formatElapsed } from '../stack/progress.ts';
 import type { OnProgress } from '../stack/progress.ts';
 import { stackStatus, stopStack } from '../stack/stack.ts';
-import { defaultProviderName } from '../worker/providers.ts';
+import { defaultProviderName, providersOf } from '../worker/providers.ts';
 import { EXIT } from './exit-codes.ts';
 import { note, print } from './output.ts';
 import { ensureRunning } from './running-stack.ts';
@@ -50,6 +51,7 @@ export async function downCommand({ json }: StackFlags, onProgress: OnProgress):
 export async function statusCommand({ json }: StackFlags): Promise<number> {
   const external = externalConnection(process.env);
   const status = await stackStatus(home());
+  if (external === undefined) noteBadProviders();
   if (json) {
     print({ external: external ?? null, ...status });
     return EXIT.done;
@@ -66,6 +68,16 @@ export async function statusCommand({ json }: StackFlags): Promise<number> {
     );
   }
   return EXIT.done;
+}
+
+/** What the next command would be refused for. What runs, runs on; so it is no reason to refuse to show it. */
+function noteBadProviders(): void {
+  try {
+    providersOf(process.env);
+  } catch (error) {
+    if (!(error instanceof InvalidInputError)) throw error;
+    note(error.message);
+  }
 }
 
 function home(): string {

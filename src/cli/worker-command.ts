@@ -15,6 +15,8 @@ import { EXIT, UsageError } from './exit-codes.ts';
 /** `worker`: runs until it is told to end, then lets the calls in flight finish. */
 export async function workerCommand(onProgress: OnProgress): Promise<number> {
   const home = stackHome({ env: process.env });
+  // First: what is wrong with them is said before anything is started.
+  const given = providersOf(process.env);
   const stopOnSignal = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stopOnSignal.abort());
   // The embedded stack starts this command only once its server runs, and holds the home's lock meanwhile.
@@ -26,15 +28,14 @@ export async function workerCommand(onProgress: OnProgress): Promise<number> {
   if (connection === undefined) throw new Error(`No Temporal server for ${home}.`);
 
   Runtime.install({ logger: new DefaultLogger('WARN'), shutdownSignals: [] });
-  const needsSimulated = !process.env['OPENAI_API_KEY'] && !process.env[SIMULATED_URL_VARIABLE];
-  const simulated = needsSimulated ? await startSimulatedProvider({}) : undefined;
+  const simulated = given.length === 0 ? await startSimulatedProvider({}) : undefined;
   const env =
     simulated === undefined ? process.env : { ...process.env, [SIMULATED_URL_VARIABLE]: simulated.url };
   const workers = await runWorkers({
     connection: connection.nativeOptions ?? {},
     namespace: connection.namespace,
     env,
-    providers: providersOf(env),
+    providers: simulated === undefined ? given : providersOf(env),
     schemas: await loadSchemas(process.env['DURABLE_EXTRACT_SCHEMAS']),
     ...callTimeout(process.env['DURABLE_EXTRACT_CALL_TIMEOUT_MS']),
   });
