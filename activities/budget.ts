@@ -1,7 +1,7 @@
 import type { Budget } from '../src/core/contract.ts';
 import type { PreparedCall } from '../src/core/prepared.ts';
 import { costUsd, estimateTokens } from '../src/core/usage.ts';
-import type { PromptMessage } from '../src/provider/provider.ts';
+import type { PromptMessage, Provider } from '../src/provider/provider.ts';
 
 /** What a conversation has spent before a call. */
 export interface Spent {
@@ -18,14 +18,16 @@ export function exceedsBudget(options: {
   readonly spent: Spent;
   readonly messages: readonly PromptMessage[];
   readonly settings: PreparedCall;
+  /** The provider's own. Default: list prices alone. */
+  readonly prices?: Provider['prices'];
 }): boolean {
-  const { budget, spent, messages, settings } = options;
+  const { budget, spent, messages, settings, prices } = options;
   if (budget.maxTokens === undefined && budget.maxCostUsd === undefined) return false;
   const promptTokens = estimateTokens(messages.map(({ content }) => content).join(''));
   const { longestAnswerTokens } = spent;
   const tokens = spent.tokens + promptTokens + longestAnswerTokens;
   if (budget.maxTokens !== undefined && tokens > budget.maxTokens) return true;
   if (budget.maxCostUsd === undefined || settings.simulated) return false;
-  const next = costUsd(settings.model, promptTokens, longestAnswerTokens) ?? 0;
+  const next = costUsd(settings.model, promptTokens, longestAnswerTokens, prices) ?? 0;
   return (spent.costUsd ?? 0) + next > budget.maxCostUsd;
 }

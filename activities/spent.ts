@@ -16,6 +16,6 @@ export function usageOf(options: {
     calls: ledger.failures.length + ledger.interrupted + 1,
     promptTokens,
     completionTokens,
-    costUsd: provider.simulated ? 0 : costUsd(model, promptTokens, completionTokens),
+    costUsd: provider.simulated ? 0 : costUsd(model, promptTokens, completionTokens, provider.prices),
   };
 }

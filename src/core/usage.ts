@@ -40,13 +40,20 @@ export function addUsage(a: Usage, b: Usage): Usage {
 }
 
 /**
- * What tokens cost by list price, in US dollars; null for a model whose price is not known.
+ * What tokens cost, in US dollars, by the given prices or else by list price; null for a model whose price is not known.
  *
  * @param model `gpt-4o-mini`, a dated snapshot of it, or `openai/gpt-4o-mini`.
+ * @param prices By model. A snapshot that is not in them costs what its family does.
  */
-export function costUsd(model: string, promptTokens: number, completionTokens: number): number | null {
+export function costUsd(
+  model: string,
+  promptTokens: number,
+  completionTokens: number,
+  prices: Readonly<Record<string, ModelPrice>> = {},
+): number | null {
   const family = model.replace(PROVIDER_PREFIX, '').replace(SNAPSHOT_SUFFIX, '');
-  const price = LIST_PRICES.get(family);
+  const priced = [model, family].find((name) => Object.hasOwn(prices, name));
+  const price = priced === undefined ? LIST_PRICES.get(family) : prices[priced];
   if (price === undefined) return null;
   return (
     (promptTokens * price.promptUsdPerMillion + completionTokens * price.completionUsdPerMillion) / 1_000_000
