@@ -34,6 +34,24 @@ test.each(['simulated', 'gpt-4o-audio', 'azure/gpt-4o'])('what %s costs is not k
   expect(costUsd(model, 1, 1)).toBeNull();
 });
 
+const PRICES = {
+  'gpt-4o': { promptUsdPerMillion: 1, completionUsdPerMillion: 2 },
+  'org/open-model': { promptUsdPerMillion: 0, completionUsdPerMillion: 0 },
+  'small-2025-01-01': { promptUsdPerMillion: 3, completionUsdPerMillion: 4 },
+};
+
+test.each([
+  ['gpt-4o', 3],
+  ['gpt-4o-2024-08-06', 3],
+  ['gpt-4o-mini', 0.75],
+  ['org/open-model', 0],
+  ['small-2025-01-01', 7],
+  ['small-2026-01-01', null],
+  ['constructor', null],
+])("a provider's own prices go before the list: %s", (model, usd) => {
+  expect(costUsd(model, 1_000_000, 1_000_000, PRICES)).toBe(usd);
+});
+
 test('a token is about four characters', () => {
   expect([estimateTokens(''), estimateTokens('abcd'), estimateTokens('abcde')]).toEqual([0, 1, 2]);
 });
