@@ -5,7 +5,7 @@ import type { Document, DocumentReference, Turn, Usage, Verdict } from '../src/c
 import { feedbackMessage } from '../src/core/feedback.ts';
 import { judge } from '../src/core/judge.ts';
 import type { Ask } from '../src/core/strategy.ts';
-import type { PreparedExtraction } from '../src/core/prepared.ts';
+import type { PreparedExtraction, Route } from '../src/core/prepared.ts';
 import type { StoredAttempt } from '../src/store/attempts.ts';
 import { exceedsBudget } from './budget.ts';
 import type { Spent } from './budget.ts';
@@ -24,6 +24,8 @@ export interface AskInput {
   /** Which run of the conversation: an answer is only ever taken for one of the same round. */
   readonly round: number;
   readonly ask: Ask;
+  /** Whom to ask instead of the settings' provider, where that one's gate is open. */
+  readonly route?: Route;
   /** What the model is shown of a single extraction's earlier attempts. */
   readonly turns: readonly Turn[];
   readonly spent: Spent;
@@ -79,7 +81,8 @@ export async function ask(world: World, input: AskInput): Promise<AskResult> {
   const turns = await turnsOf(world, question, input);
   const { ask: how, spent } = input;
   const { settings, schema, schemaName, text } = question;
-  const { systemPrompt, provider, model, budget } = settings;
+  const { systemPrompt, budget } = settings;
+  const { provider, model } = input.route ?? settings;
   const messages = composeMessages({
     ...(systemPrompt === undefined ? {} : { systemPrompt }),
     schema: { name: schemaName, jsonSchema: schema.jsonSchema },
@@ -88,13 +91,18 @@ export async function ask(world: World, input: AskInput): Promise<AskResult> {
     turns,
     reframe: how.reframe ?? false,
   });
-  if (exceedsBudget({ budget, spent, messages, settings })) return { status: 'over_budget' };
+  const { prices } = world.provider(provider);
+  const estimate = { budget, spent, messages, settings: { ...settings, ...input.route } };
+  if (exceedsBudget({ ...estimate, ...(prices === undefined ? {} : { prices }) }))
+    return { status: 'over_budget' };
   const { reply, ledger, requestId, askedAt, latencyMs } = await callModel({
     provider: world.provider(provider),
     place: placeOf(input),
     attempt: how.attempt,
     retry: settings.retry,
     isSoftlyCancelled: question.batchId !== NO_BATCH,
+    watch: world.gates.watch(provider),
+    failsOnOutage: settings.gate?.onOutage === 'fail',
     request: {
       model,
       mode: how.mode,

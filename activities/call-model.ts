@@ -2,9 +2,11 @@ import { ApplicationFailure, Context } from '@temporalio/activity';
 import type { Info } from '@temporalio/activity';
 import { ApplicationFailureCategory } from '@temporalio/common';
 import { providerDelayMs } from '../src/core/backoff.ts';
+import { WORKER_LOSSES } from '../src/core/contract.ts';
 import type { ProviderFailure, RetryConfig } from '../src/core/contract.ts';
 import type { ModelReply, ModelRequest, Provider } from '../src/provider/provider.ts';
 import { classifyFailure } from './failures.ts';
+import type { GateWatch } from './gate-watch.ts';
 
 /** Often, since a heartbeat's answer is the only way by which a cancellation reaches a call. */
 const HEARTBEAT_INTERVAL_MS = 500;
@@ -12,6 +14,10 @@ const HEARTBEAT_INTERVAL_MS = 500;
 const SOFT_HEARTBEAT_INTERVAL_MS = 2_500;
 /** How long a call may go on after its batch was cancelled: it is paid for, so its answer is worth keeping. */
 const SOFT_CANCEL_MS = 30_000;
+/** A longer one is the server's, which needs no slot of a worker for it. */
+const LONGEST_REST_MS = 900;
+/** Those that were told the same do not come back together. */
+const REST_JITTER = 0.1;
 /** More than the clocks of two workers differ by. */
 const EARLY_TOLERANCE_MS = 1_000;
 
@@ -56,25 +62,33 @@ export async function callModel(options: {
   readonly retry: RetryConfig;
   /** Whether a call that is under way outlives a cancellation, for a while. */
   readonly isSoftlyCancelled: boolean;
+  /** Of the provider's gate. */
+  readonly watch: GateWatch;
+  /** Whether an open circuit ends the attempt at its first failure. */
+  readonly failsOnOutage: boolean;
 }): Promise<AnsweredCall> {
-  const { provider, request, attempt, retry, place } = options;
+  const { provider, request, attempt, retry, place, watch } = options;
   const context = Context.current();
   const { info } = context;
   const carried = resume(info);
   const ledger = ledgerOf(info, carried);
+  refuseEndlessLoss(ledger);
   refuseEarlyTry({ carried, ledger, context });
+  await rest({ watch, carried, ledger, context });
   const requestId = `${place}/${attempt}/${info.attempt}`;
   const beatMs = options.isSoftlyCancelled ? SOFT_HEARTBEAT_INTERVAL_MS : HEARTBEAT_INTERVAL_MS;
   const beat = setInterval(() => context.heartbeat(carried), beatMs);
   const signal = options.isSoftlyCancelled ? softly(context.cancellationSignal) : context.cancellationSignal;
   const askedAt = Date.now();
   const startedAt = performance.now();
+  watch.began();
   try {
     const reply = await provider.call({ ...request, requestId }, signal);
+    watch.answered(reply, askedAt);
     return { reply, ledger, requestId, askedAt, latencyMs: performance.now() - startedAt };
   } catch (error) {
     if (context.cancellationSignal.aborted) throw context.cancellationSignal.reason;
-    throw providerFailure({ error, carried, ledger, attempt, retry, context });
+    throw providerFailure({ ...options, error, carried, ledger, attempt, retry, context });
   } finally {
     clearInterval(beat);
   }
@@ -109,6 +123,16 @@ function ledgerOf({ attempt }: Info, { failures, early }: Carried): CallLedger {
   return { failures, interrupted: Math.max(0, attempt - 1 - failures.length - early) };
 }
 
+function refuseEndlessLoss(ledger: CallLedger): void {
+  if (ledger.interrupted <= WORKER_LOSSES) return;
+  throw ApplicationFailure.create({
+    type: 'timeout' satisfies ProviderFailure['type'],
+    message: 'the call was lost again and again: its workers ended, or it took too long',
+    nonRetryable: true,
+    details: [ledger],
+  });
+}
+
 /**
  * A server that was killed starts what it had begun lately once more, so that everything in a backoff would call the
  * provider at once (Temporal 1.29: the transfer queue's progress is saved every 30 s, and a retry does not void its tasks).
@@ -132,6 +156,29 @@ function refuseEarlyTry(options: {
   });
 }
 
+/** Waits where no call is to be made: the server hands tasks out until the gate has been told and has decided. */
+async function rest(options: {
+  readonly watch: GateWatch;
+  readonly carried: Carried;
+  readonly ledger: CallLedger;
+  readonly context: Context;
+}): Promise<void> {
+  const { watch, carried, ledger, context } = options;
+  for (let restMs = watch.restMs(); restMs > 0; restMs = watch.restMs()) {
+    if (restMs > LONGEST_REST_MS) {
+      context.heartbeat({ ...carried, early: carried.early + 1 } satisfies Carried);
+      throw ApplicationFailure.create({
+        type: 'rate_limit',
+        message: 'held back: the provider asked for a pause, or fails every call',
+        nextRetryDelay: Math.ceil(restMs * (1 + Math.random() * REST_JITTER)),
+        details: [ledger],
+        category: ApplicationFailureCategory.BENIGN,
+      });
+    }
+    await context.sleep(restMs * (1 + Math.random() * REST_JITTER));
+  }
+}
+
 function providerFailure(options: {
   readonly error: unknown;
   readonly carried: Carried;
@@ -139,12 +186,16 @@ function providerFailure(options: {
   readonly attempt: number;
   readonly retry: RetryConfig;
   readonly context: Context;
+  readonly watch: GateWatch;
+  readonly failsOnOutage: boolean;
 }): unknown {
-  const { error, carried, ledger, attempt, retry, context } = options;
+  const { error, carried, ledger, attempt, retry, context, watch, failsOnOutage } = options;
   const failure = classifyFailure(error, Date.now());
   if (failure === undefined) return error;
+  watch.failed(failure);
   const count = ledger.failures.length + 1;
-  const goesOn = failure.retryable && count <= retry.maxProviderRetries;
+  const isGivenUp = failsOnOutage && watch.isClosedToCalls();
+  const goesOn = failure.retryable && count <= retry.maxProviderRetries && !isGivenUp;
   const delayMs = goesOn ? providerDelayMs(retry, count, failure.retryAfterMs, Math.random()) : null;
   const { type, message, status } = failure;
   const entry: ProviderFailure = {

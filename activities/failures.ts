@@ -7,6 +7,8 @@ import {
 } from 'openai';
 import { retryAfterMs } from '../src/core/backoff.ts';
 import type { ProviderFailureType } from '../src/core/contract.ts';
+import type { RateLimits } from '../src/provider/provider.ts';
+import { rateLimitsOf } from '../src/provider/rate-limits.ts';
 
 /** What a failed call comes to: the one place that decides. */
 export interface ClassifiedFailure {
@@ -18,6 +20,8 @@ export interface ClassifiedFailure {
   readonly status?: number;
   /** How long the provider asked us to wait. */
   readonly retryAfterMs?: number;
+  /** What the response's headers said of the provider's limits. */
+  readonly rateLimits?: RateLimits;
 }
 
 /** Codes with which a 429 says that waiting does not help. */
@@ -53,7 +57,12 @@ export function classifyFailure(error: unknown, now: number): ClassifiedFailure 
   if (!(error instanceof APIError) || typeof error.status !== 'number') return undefined;
   const { status } = error;
   const told = error.headers === undefined ? undefined : retryAfterMs(error.headers, now);
-  const base = { status, ...(told === undefined ? {} : { retryAfterMs: told }) };
+  const rateLimits = error.headers === undefined ? undefined : rateLimitsOf(error.headers);
+  const base = {
+    status,
+    ...(told === undefined ? {} : { retryAfterMs: told }),
+    ...(rateLimits === undefined ? {} : { rateLimits }),
+  };
   const code = typeof error.code === 'string' && /^[a-z_]{1,60}$/.test(error.code) ? ` (${error.code})` : '';
   if (status === 429 && QUOTA_CODES.has(error.code ?? '')) {
     return {

@@ -2,6 +2,7 @@ import type { OpenedBatch, PreparedCall, PreparedExtraction } from '../src/core/
 import { ask } from './ask.ts';
 import type { AskInput, AskResult } from './ask.ts';
 import * as batches from './batches.ts';
+import * as gates from './gate.ts';
 import { prepareCompletion, prepareExtraction } from './prepare.ts';
 import { say } from './say.ts';
 import type { SayInput, SayResult } from './say.ts';
@@ -24,6 +25,9 @@ export interface StoreActivities {
   setBatchState(input: Input<typeof batches.setBatchState>): Promise<void>;
   setBatchConcurrency(input: Input<typeof batches.setBatchConcurrency>): Promise<void>;
   endedShards(input: Parameters<typeof batches.endedShards>[0]): ReturnType<typeof batches.endedShards>;
+  applyGate(input: Input<typeof gates.applyGate>): ReturnType<typeof gates.applyGate>;
+  gateStatus(input: Input<typeof gates.gateStatus>): ReturnType<typeof gates.gateStatus>;
+  chooseRoute(input: Input<typeof gates.chooseRoute>): ReturnType<typeof gates.chooseRoute>;
 }
 
 /** Activities that call a model: they run on the provider's task queue. */
@@ -49,6 +53,9 @@ export function houseActivities(world: World): PlanningActivities & StoreActivit
     setBatchState: (input) => batches.setBatchState(world, input),
     setBatchConcurrency: (input) => batches.setBatchConcurrency(world, input),
     endedShards: (input) => batches.endedShards(input),
+    applyGate: (input) => gates.applyGate(world, input),
+    gateStatus: (input) => gates.gateStatus(world, input),
+    chooseRoute: (input) => gates.chooseRoute(world, input),
   };
 }
 

@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { DEFAULT_RETRY, MODES, STRATEGIES } from '../src/core/contract.ts';
+import { DEFAULT_RETRY, MODES, ON_OUTAGE, STRATEGIES } from '../src/core/contract.ts';
 import type { DocumentReference, Mode, RetryConfig, SchemaReference } from '../src/core/contract.ts';
 import { isJsonObject } from '../src/core/json.ts';
 import type { JsonObject } from '../src/core/json.ts';
-import type { PreparedCall, PreparedExtraction, PreparedModes } from '../src/core/prepared.ts';
+import type { PreparedCall, PreparedExtraction, PreparedModes, Route } from '../src/core/prepared.ts';
 import { ModeNotPossibleError, resolveMode } from '../src/core/strict-schema.ts';
 import { costUsd } from '../src/core/usage.ts';
 import { invalidInput } from './world.ts';
@@ -40,6 +40,8 @@ const settingsFields = {
   budget: z
     .strictObject({ maxTokens: positive.optional(), maxCostUsd: z.number().positive().optional() })
     .default({}),
+  onOutage: z.enum(ON_OUTAGE).default('wait'),
+  deadlineMs: positive.optional(),
 };
 
 const settingsShape = z.strictObject(settingsFields);
@@ -103,16 +105,18 @@ async function requireDocument(world: World, { batch, seq }: DocumentReference):
 }
 
 function prepare(world: World, given: z.output<typeof settingsShape>): PreparedExtraction {
-  const { schema, systemPrompt, strategy, mode, coerce, budget, model, retry } = given;
+  const { schema, systemPrompt, strategy, mode, coerce, budget, model, retry, onOutage, deadlineMs } = given;
   const reference: SchemaReference = {
     name: schema.name,
     ...(schema.jsonSchema === undefined ? {} : { jsonSchema: schema.jsonSchema }),
   };
   const { jsonSchema } = world.schemas.compile(reference);
   const call = prepareCall(world, model, retry);
-  if (budget.maxCostUsd !== undefined && !call.simulated && costUsd(call.model, 1, 1) === null) {
+  const { prices } = world.provider(call.provider);
+  if (budget.maxCostUsd !== undefined && !call.simulated && costUsd(call.model, 1, 1, prices) === null) {
     throw invalidInput(
-      `budget.maxCostUsd: no price is known for '${call.model}'. Use budget.maxTokens instead.`,
+      `budget.maxCostUsd: no price is known for '${call.model}' of ${call.provider}. ` +
+        'Use budget.maxTokens instead, or add its price to the provider (prices, in the configuration file).',
     );
   }
   return {
@@ -126,7 +130,20 @@ function prepare(world: World, given: z.output<typeof settingsShape>): PreparedE
       ...(budget.maxTokens === undefined ? {} : { maxTokens: budget.maxTokens }),
       ...(budget.maxCostUsd === undefined ? {} : { maxCostUsd: budget.maxCostUsd }),
     },
+    ...(world.gates.isOn ? { gate: { onOutage, fallbacks: fallbacksOf(world, call) } } : {}),
+    ...(deadlineMs === undefined ? {} : { deadlineMs }),
   };
+}
+
+/** Those of the provider's that this worker has, apart from the model that is asked anyway. */
+function fallbacksOf(world: World, { provider, model }: Route): readonly Route[] {
+  const { fallbacks = [] } = world.provider(provider);
+  return fallbacks
+    .map((fallback) => {
+      const { name, simulated, defaultModel } = world.provider(fallback.provider);
+      return { provider: name, model: fallback.model ?? defaultModel, simulated };
+    })
+    .filter((route) => route.provider !== provider || route.model !== model);
 }
 
 /** Checks a `complete` input and fills in its defaults. */

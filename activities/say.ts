@@ -32,6 +32,8 @@ export async function say(world: World, input: SayInput): Promise<SayResult> {
     attempt: 1,
     retry,
     isSoftlyCancelled: false,
+    watch: world.gates.watch(provider.name),
+    failsOnOutage: false,
     request: { model, messages, mode: 'text', timeoutMs },
   });
   return {

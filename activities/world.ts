@@ -3,12 +3,14 @@ import { z } from 'zod';
 import { compileSchema, InvalidSchemaError } from '../src/core/compile-schema.ts';
 import type { CompiledSchema } from '../src/core/compile-schema.ts';
 import type { SchemaReference } from '../src/core/contract.ts';
+import type { GateStatus } from '../src/core/gate/gate-contract.ts';
 import type { JsonObject } from '../src/core/json.ts';
 import type { Provider } from '../src/provider/provider.ts';
 import type { StoredBatch } from '../src/store/batches.ts';
 import type { Store } from '../src/store/open-store.ts';
 import type { StoredSchema } from '../src/store/schemas.ts';
 import { batchMemory } from './batch-memory.ts';
+import type { GateWatch } from './gate-watch.ts';
 
 /** Schemas that callers may name: zod schemas, or JSON Schema 2020-12. */
 export type SchemaRegistry = Readonly<Record<string, z.ZodType | JsonObject>>;
@@ -26,8 +28,18 @@ export interface World {
     /** One that is in the store. */
     stored(hash: string): Promise<StoredSchema>;
   };
+  readonly gates: Gates;
   /** A batch as it was in the last quarter of a second, so that a thousand calls ask for it four times. */
   batch(id: string): Promise<StoredBatch>;
+}
+
+/** How activities deal with the gates. */
+export interface Gates {
+  /** Whether gates are there at all; they can be switched off. */
+  readonly isOn: boolean;
+  watch(provider: string): GateWatch;
+  /** Of all workers together: it is the server that keeps to it. */
+  setCallsPerSecond(status: GateStatus): Promise<void>;
 }
 
 /** A caller's mistake: no retry helps. */
@@ -41,6 +53,7 @@ export function createWorld(options: {
   readonly schemas: SchemaRegistry;
   readonly callTimeoutMs: number;
   readonly store: Store;
+  readonly gates: Gates;
 }): World {
   const [first] = options.providers;
   if (first === undefined) throw new Error('A worker needs at least one provider, got none.');
@@ -53,6 +66,7 @@ export function createWorld(options: {
     defaultProvider: first.name,
     callTimeoutMs: options.callTimeoutMs,
     store: options.store,
+    gates: options.gates,
     batch: (id) => memory.batch(id),
     provider(name) {
       const provider = providers.get(name);

@@ -1,8 +1,8 @@
 import type { CompleteInput, Completion } from '../src/core/contract.ts';
 import { NO_USAGE } from '../src/core/usage.ts';
-import { providerFailureOf } from './conversation.ts';
 import { prepareCompletion } from './house-activities.ts';
 import { modelActivitiesFor } from './model-activities.ts';
+import { providerFailureOf } from './provider-failure.ts';
 
 /** Plain messages in, text out, with the same provider retries as an extraction. */
 export async function complete(input: CompleteInput): Promise<Completion> {

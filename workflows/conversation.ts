@@ -3,27 +3,24 @@
  *
  * Decisions are taken on recorded verdicts, so that replay depends on no schema library.
  */
-import { ActivityFailure, ApplicationFailure, TimeoutFailure, isCancellation } from '@temporalio/workflow';
 import type { AskResult, Judged } from '../activities/ask.ts';
 import type { CallLedger } from '../activities/call-model.ts';
-import { PROVIDER_FAILURE_TYPES } from '../src/core/contract.ts';
 import type {
   ConversationState,
   Outcome,
   OutcomeError,
-  ProviderFailure,
-  ProviderFailureType,
   RejectedAnswer,
   StopReason,
   Turn,
   Usage,
 } from '../src/core/contract.ts';
 import { feedbackMessage } from '../src/core/feedback.ts';
-import type { PreparedExtraction } from '../src/core/prepared.ts';
+import type { PreparedExtraction, Route } from '../src/core/prepared.ts';
 import { nextStep } from '../src/core/strategy.ts';
 import type { Ask, RejectedAnswerRecord } from '../src/core/strategy.ts';
 import { NO_USAGE, addUsage } from '../src/core/usage.ts';
-import { WORKER_LOSSES } from './model-activities.ts';
+import { callThroughGate } from './through-gate.ts';
+import type { CallPlan } from './through-gate.ts';
 
 /** The conversation about one document. Mutable on purpose: it is the workflow's state, which queries read. */
 export interface Conversation {
@@ -34,6 +31,10 @@ export interface Conversation {
   usage: Usage;
   /** Of `usage.calls`, those of attempts that got no answer. */
   unansweredCalls: number;
+  /** Whom the last answer came from. */
+  route: Route;
+  /** Epoch milliseconds. */
+  readonly deadlineAt: number | undefined;
   /** Set once, at the end. */
   outcome?: Outcome;
 }
@@ -41,26 +42,36 @@ export interface Conversation {
 /** What a conversation needs of the workflow it is held in. */
 export interface Surroundings {
   /** Makes one attempt. Provider failures are waited out below, by Temporal. */
-  ask(conversation: Conversation, how: Ask): Promise<AskResult>;
+  ask(conversation: Conversation, how: Ask, plan: CallPlan): Promise<AskResult>;
   /** Tells a person how it goes. */
   show(conversation: Conversation, headline: string): void;
 }
 
 /** A conversation in which nothing has been said yet. */
 export function openConversation(prepared: PreparedExtraction): Conversation {
-  return { prepared, turns: [], rejected: [], errors: [], usage: NO_USAGE, unansweredCalls: 0 };
+  const { deadlineMs, provider, model, simulated } = prepared;
+  return {
+    prepared,
+    turns: [],
+    rejected: [],
+    errors: [],
+    usage: NO_USAGE,
+    unansweredCalls: 0,
+    route: { provider, model, simulated },
+    deadlineAt: deadlineMs === undefined ? undefined : Date.now() + deadlineMs,
+  };
 }
 
 /** What the query `conversation` shows. */
 export function stateOf(conversation: Conversation): ConversationState {
-  const { prepared, turns, errors, usage, rejected, outcome } = conversation;
-  const { retry, strategy, provider, model } = prepared;
+  const { prepared, turns, errors, usage, rejected, outcome, route } = conversation;
+  const { retry, strategy } = prepared;
   return {
     status: outcome === undefined ? 'asking' : 'done',
     attempt: Math.max(1, outcome?.attempts ?? rejected.length + 1),
     maxAttempts: retry.maxAttempts,
     strategy,
-    model: `${provider}/${model}`,
+    model: `${route.provider}/${route.model}`,
     turns: [...turns],
     errors: [...errors],
     usage,
@@ -102,17 +113,28 @@ async function askOnce(
   surroundings: Surroundings,
   how: Ask,
 ): Promise<Judged | Stop> {
+  const { prepared, deadlineAt } = conversation;
   for (;;) {
-    let result: AskResult;
-    try {
-      result = await surroundings.ask(conversation, how);
-    } catch (error) {
-      const failed = providerFailureOf(error, how.attempt);
-      countUnanswered(conversation, failed.ledger);
-      return { stopped: failed.type, message: failed.message };
+    const made = await callThroughGate({
+      prepared,
+      deadlineAt,
+      attempt: how.attempt,
+      call: (plan) => surroundings.ask(conversation, how, plan),
+      countFailed: ({ ledger }) => countUnanswered(conversation, ledger),
+    });
+    if (made.kind === 'failed') {
+      countUnanswered(conversation, made.failed.ledger);
+      return { stopped: made.failed.type, message: made.failed.message };
     }
+    if (made.kind === 'stopped') {
+      const { stopped, message } = made;
+      conversation.errors.push({ attempt: how.attempt, type: stopped, message, details: [] });
+      return { stopped, message };
+    }
+    const { result, route } = made;
     switch (result.status) {
       case 'judged':
+        conversation.route = route;
         conversation.errors.push(...result.ledger.failures);
         conversation.usage = addUsage(conversation.usage, result.usage);
         return result;
@@ -129,25 +151,6 @@ function countUnanswered(conversation: Conversation, { failures, interrupted }: 
   conversation.errors.push(...failures);
   conversation.usage = addUsage(conversation.usage, { ...NO_USAGE, calls });
   conversation.unansweredCalls += calls;
-}
-
-/** A provider failure whose retries are used up is an expected end. Anything else, a cancellation too, is thrown on. */
-export function providerFailureOf(
-  error: unknown,
-  attempt: number,
-): { readonly type: ProviderFailureType; readonly message: string; readonly ledger: CallLedger } {
-  if (isCancellation(error) || !(error instanceof ActivityFailure)) throw error;
-  const { cause } = error;
-  if (cause instanceof TimeoutFailure) {
-    const message = 'the call was lost again and again: its workers ended, or it took too long';
-    const failure: ProviderFailure = { attempt, type: 'timeout', message, delayMs: null };
-    return { type: 'timeout', message, ledger: { failures: [failure], interrupted: WORKER_LOSSES } };
-  }
-  const type = PROVIDER_FAILURE_TYPES.find(
-    (known) => cause instanceof ApplicationFailure && cause.type === known,
-  );
-  if (type === undefined || !(cause instanceof ApplicationFailure)) throw cause ?? error;
-  return { type, message: cause.message, ledger: cause.details?.[0] as CallLedger };
 }
 
 function reject(
@@ -181,14 +184,14 @@ function finish(
   conversation: Conversation,
   ending: Pick<Outcome, 'success' | 'data' | 'repairs' | 'stopped'>,
 ): Outcome {
-  const { rejected, errors, usage, prepared } = conversation;
+  const { rejected, errors, usage, route } = conversation;
   const outcome: Outcome = {
     ...ending,
     attempts: rejected.length + (ending.success ? 1 : 0),
     errors: [...errors],
     usage,
-    model: `${prepared.provider}/${prepared.model}`,
-    simulated: prepared.simulated,
+    model: `${route.provider}/${route.model}`,
+    simulated: route.simulated,
   };
   conversation.outcome = outcome;
   return outcome;

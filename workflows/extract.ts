@@ -4,7 +4,7 @@ import type { PreparedExtraction } from '../src/core/prepared.ts';
 import { converse, openConversation, stateOf } from './conversation.ts';
 import type { Conversation } from './conversation.ts';
 import { prepareExtraction, store } from './house-activities.ts';
-import { modelActivitiesFor, spentBy } from './model-activities.ts';
+import { detourOf, modelActivitiesFor, spentBy } from './model-activities.ts';
 import { storedOutcome } from './stored-outcome.ts';
 
 /** Turns and errors so far; null before the input has been checked. */
@@ -27,12 +27,13 @@ export async function extract(input: ExtractInput): Promise<Outcome> {
   conversation = openConversation(settings);
   const outcome = await converse(conversation, {
     show,
-    ask: (about, how) =>
-      modelActivitiesFor(settings, { summary: how.why }).ask({
+    ask: (about, how, plan) =>
+      modelActivitiesFor(settings, { summary: how.why, plan }).ask({
         document,
         settings,
         round,
         ask: how,
+        ...detourOf(plan, settings),
         turns: how.carry === 'all-turns' ? about.turns : [],
         spent: spentBy(about),
       }),

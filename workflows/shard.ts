@@ -27,8 +27,9 @@ import type { DocumentOutcome } from '../src/core/stored-outcome.ts';
 import { converse, openConversation } from './conversation.ts';
 import type { Conversation } from './conversation.ts';
 import { store } from './house-activities.ts';
-import { modelActivitiesFor, spentBy } from './model-activities.ts';
+import { detourOf, modelActivitiesFor, spentBy } from './model-activities.ts';
 import { storedOutcome } from './stored-outcome.ts';
+import type { CallPlan } from './through-gate.ts';
 import { Turns } from './turns.ts';
 
 /** How many documents may be in work at once from now on. */
@@ -152,7 +153,7 @@ async function outcomeOf(
 ): Promise<Outcome | 'given back'> {
   try {
     return await converse(conversation, {
-      ask: (_, how) => askInTurn(work, document, conversation, how),
+      ask: (_, how, plan) => askInTurn(work, document, conversation, { how, plan }),
       show,
     });
   } catch (error) {
@@ -167,7 +168,7 @@ async function askInTurn(
   { input, turns }: Shard,
   { seq }: PendingDocument,
   conversation: Conversation,
-  how: Ask,
+  { how, plan }: { readonly how: Ask; readonly plan: CallPlan },
 ): Promise<AskResult> {
   if (turns.isCrowded) {
     turns.give();
@@ -175,10 +176,12 @@ async function askInTurn(
   }
   if (isHistoryTooLong()) throw new HistoryIsLong();
   const summary = `document ${seq} · ${how.why}`;
-  const result = await modelActivitiesFor(conversation.prepared, { summary, priority: BATCH_PRIORITY }).ask({
+  const { prepared } = conversation;
+  const result = await modelActivitiesFor(prepared, { summary, plan, priority: BATCH_PRIORITY }).ask({
     document: { id: '', batch: input.batch, seq },
     round: input.opened.round,
     ask: how,
+    ...detourOf(plan, prepared),
     turns: [],
     spent: spentBy(conversation),
   });

@@ -92,6 +92,9 @@ export const DEFAULT_RETRY: RetryConfig = {
   maxRetryAfterMs: 3_600_000,
 };
 
+/** Workers that may be lost in the middle of an attempt's calls: they cost no retry, but a document that kills every worker must end some time. */
+export const WORKER_LOSSES = 10;
+
 /** What an extraction may spend. Checked before each call, with an estimate of that call. */
 export interface Budget {
   /** Prompt and completion tokens of all calls together. */
@@ -99,6 +102,10 @@ export interface Budget {
   /** US dollars of all calls together. Needs a model whose price is known. */
   readonly maxCostUsd?: number;
 }
+
+/** What a conversation does while its provider's circuit is open: wait as long as it takes, or answer at once. */
+export const ON_OUTAGE = ['wait', 'fail'] as const;
+export type OnOutage = (typeof ON_OUTAGE)[number];
 
 /** What the `extract` workflow takes. */
 export interface ExtractInput {
@@ -116,6 +123,10 @@ export interface ExtractInput {
   readonly coerce?: boolean;
   readonly retry?: Partial<RetryConfig>;
   readonly budget?: Budget;
+  /** Default `wait`: an outage costs time, and no attempt. */
+  readonly onOutage?: OnOutage;
+  /** How long it may take in all, waiting included, in milliseconds. Without it: as long as it takes. */
+  readonly deadlineMs?: number;
 }
 
 /** One message of a chat, as `complete` takes it. */
@@ -207,12 +218,13 @@ export interface ProviderFailure {
 }
 
 /**
- * Why a document of a batch could not be asked about: its input is wrong, or something broke that no retry mends. A single
- * extraction fails in these cases; a batch goes on with its other documents.
+ * Why a document could not be asked about. Its input is wrong, or something broke that no retry mends: a single extraction
+ * fails in these cases, and a batch goes on with its other documents. Or its provider's circuit is open and its caller did not
+ * want to wait (`outage`), or the time it was given is up (`deadline`).
  */
 export interface Fault {
   readonly attempt: number;
-  readonly type: 'invalid_input' | 'internal_error';
+  readonly type: 'invalid_input' | 'internal_error' | 'outage' | 'deadline';
   readonly message: string;
   /** Always empty: no field is to blame. */
   readonly details: readonly ProblemDetail[];

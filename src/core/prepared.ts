@@ -1,12 +1,30 @@
 /** Settings that a worker has checked and resolved, so that nothing is left to defaults, registries or environments. */
 import type { RoundKind } from './batch-contract.ts';
-import type { Budget, ResolvedMode, RetryConfig, SchemaReference, StrategyName } from './contract.ts';
+import type {
+  Budget,
+  OnOutage,
+  ResolvedMode,
+  RetryConfig,
+  SchemaReference,
+  StrategyName,
+} from './contract.ts';
 
-/** What a model call needs to know, whatever it is for. */
-export interface PreparedCall {
+/** Whom a call goes to. */
+export interface Route {
   readonly provider: string;
   readonly model: string;
   readonly simulated: boolean;
+}
+
+/** How a conversation stands to the gates of its providers. */
+export interface PreparedGate {
+  readonly onOutage: OnOutage;
+  /** Where calls go while the provider's gate is open, in this order. */
+  readonly fallbacks: readonly Route[];
+}
+
+/** What a model call needs to know, whatever it is for. */
+export interface PreparedCall extends Route {
   readonly retry: RetryConfig;
   readonly timeoutMs: number;
 }
@@ -26,6 +44,10 @@ export interface PreparedExtraction extends PreparedCall, PreparedModes {
   readonly strategy: StrategyName;
   readonly coerce: boolean;
   readonly budget: Budget;
+  /** Absent where gates are switched off, and in histories from before there were any. */
+  readonly gate?: PreparedGate;
+  /** For the whole conversation, from its first call on. */
+  readonly deadlineMs?: number;
 }
 
 /** A batch's settings, resolved once a round: what follows does not change with a worker's registry. */

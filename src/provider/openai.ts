@@ -1,4 +1,5 @@
 import OpenAI from 'openai';
+import { rateLimitsOf } from './rate-limits.ts';
 import type { ModelReply, ModelRequest, PromptMessage, Provider, ProviderTraits } from './provider.ts';
 
 /** The name of the forced function, which the schema's name must not shadow. */
@@ -35,7 +36,7 @@ export function openAiProvider(
 }
 
 async function call(client: OpenAI, request: ModelRequest, signal: AbortSignal): Promise<ModelReply> {
-  const completion = await client.chat.completions.create(
+  const called = client.chat.completions.create(
     {
       model: request.model,
       messages: request.messages.map(chatMessage),
@@ -49,7 +50,9 @@ async function call(client: OpenAI, request: ModelRequest, signal: AbortSignal):
       headers: { 'X-Client-Request-Id': request.requestId },
     },
   );
-  return readReply(completion);
+  const { data, response } = await called.withResponse();
+  const rateLimits = rateLimitsOf(response.headers);
+  return { ...readReply(data), ...(rateLimits === undefined ? {} : { rateLimits }) };
 }
 
 /** How the answer is held to JSON: the schema travels here where the mode carries it. */

@@ -34,6 +34,16 @@ export interface ModelReply {
   /** What the model said in refusing. */
   readonly refusal?: string;
   readonly usage: { readonly promptTokens: number; readonly completionTokens: number };
+  /** What the provider's headers say of its limits, where they do. */
+  readonly rateLimits?: RateLimits;
+}
+
+/** Limits a minute, as a response's headers tell. */
+export interface RateLimits {
+  readonly rpm?: number;
+  readonly tpm?: number;
+  /** Whether little of one of them is left. */
+  readonly isNearlyUsedUp: boolean;
 }
 
 /** Where a conversation goes while another provider's gate is open. */

@@ -7,6 +7,7 @@ import type { Migration } from 'kysely/migration';
  */
 export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '001-batches': { up: createTables },
+  '002-gates': { up: createGates },
 };
 
 async function createTables(db: Kysely<unknown>): Promise<void> {
@@ -124,4 +125,20 @@ async function createTables(db: Kysely<unknown>): Promise<void> {
     .on('outcomes')
     .columns(['batch_id', 'success', 'round', 'unanswered_calls'])
     .execute();
+}
+
+async function createGates(db: Kysely<unknown>): Promise<void> {
+  const changes = (table: 'gates' | 'gate_changes') =>
+    db.schema
+      .createTable(table)
+      .ifNotExists()
+      .addColumn('provider', 'text', (column) => column.notNull())
+      .addColumn('at', 'bigint', (column) => column.notNull())
+      .addColumn('state', 'text', (column) => column.notNull())
+      .addColumn('reason', 'text', (column) => column.notNull())
+      .addColumn('since', 'bigint', (column) => column.notNull())
+      .addColumn('until_at', 'bigint')
+      .addColumn('calls_per_second', 'double precision');
+  await changes('gates').addPrimaryKeyConstraint('gates_key', ['provider']).execute();
+  await changes('gate_changes').addPrimaryKeyConstraint('gate_changes_key', ['provider', 'at']).execute();
 }

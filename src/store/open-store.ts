@@ -10,6 +10,8 @@ import { batchStore } from './batches.ts';
 import type { BatchStore } from './batches.ts';
 import { documentStore } from './documents.ts';
 import type { DocumentStore } from './documents.ts';
+import { gateStore } from './gates.ts';
+import type { GateStore } from './gates.ts';
 import { MIGRATIONS } from './migrations.ts';
 import { outcomeStore } from './outcomes.ts';
 import type { OutcomeStore } from './outcomes.ts';
@@ -31,6 +33,7 @@ export interface Store {
   readonly documents: DocumentStore;
   readonly attempts: AttemptStore;
   readonly outcomes: OutcomeStore;
+  readonly gates: GateStore;
   close(): Promise<void>;
 }
 
@@ -72,6 +75,7 @@ export async function openStore(options: {
     documents: documentStore(db),
     attempts: attemptStore(db),
     outcomes: outcomeStore(db),
+    gates: gateStore(db),
     close: () => db.destroy(),
   };
 }

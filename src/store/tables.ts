@@ -2,6 +2,7 @@
  * The store's tables, as queries see them. The same in SQLite and in PostgreSQL: JSON is text, times are epoch
  * milliseconds, truth is 0 or 1.
  */
+import type { GateStateName } from '../core/gate/gate-contract.ts';
 
 /** JSON text: `\u0000` and lone surrogates are escaped in it, which PostgreSQL's `jsonb` does not take. */
 export type JsonText = string;
@@ -110,8 +111,24 @@ export interface OutcomesTable {
   readonly finished_at: number;
 }
 
+/** A change of a gate: of its state, or of the rate it allows. Key: provider and time. */
+export interface GateChangesTable {
+  readonly provider: string;
+  readonly at: number;
+  readonly state: GateStateName;
+  readonly reason: string;
+  readonly since: number;
+  /** When it does something by itself. */
+  readonly until_at: number | null;
+  /** Null without a limit. */
+  readonly calls_per_second: number | null;
+}
+
 /** All of them. */
 export interface Tables {
+  /** The last change of each gate. Key: provider. */
+  readonly gates: GateChangesTable;
+  readonly gate_changes: GateChangesTable;
   readonly schemas: SchemasTable;
   readonly batches: BatchesTable;
   readonly documents: DocumentsTable;

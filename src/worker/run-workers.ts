@@ -9,7 +9,7 @@ import type { Provider } from '../provider/provider.ts';
 import { stackHome } from '../stack/home.ts';
 import type { Environment } from '../stack/progress.ts';
 import { openStore } from '../store/open-store.ts';
-import { applyRateLimits } from './rate-limit.ts';
+import { openGates } from './gates.ts';
 import { workflowBundle } from './workflow-bundle.ts';
 
 /** How long one model call may take by default. */
@@ -45,15 +45,16 @@ export async function runWorkers(options: {
 }): Promise<RunningWorkers> {
   const { namespace, providers } = options;
   const store = await openStore({ env: options.env, home: stackHome({ env: options.env }) });
+  const graceMs = options.shutdownGraceMs ?? SHUTDOWN_GRACE_MS;
+  const connection = await NativeConnection.connect(options.connection);
+  const server = { connection, namespace };
   const world = createWorld({
     providers,
     schemas: options.schemas,
     callTimeoutMs: options.callTimeoutMs ?? CALL_TIMEOUT_MS,
     store,
+    gates: await openGates({ server, providers, store, env: options.env }),
   });
-  const graceMs = options.shutdownGraceMs ?? SHUTDOWN_GRACE_MS;
-  const connection = await NativeConnection.connect(options.connection);
-  await applyRateLimits(connection, namespace, providers);
   const shared = {
     connection,
     namespace,

@@ -11,6 +11,8 @@ export async function withWorker<T>(
     readonly provider: Provider;
     readonly schemas?: SchemaRegistry;
     readonly callTimeoutMs?: number;
+    /** Off unless a test is about it: failures of one test would hold up the next. */
+    readonly gates?: 'on';
   },
   use: () => Promise<T>,
 ): Promise<T> {
@@ -19,7 +21,7 @@ export async function withWorker<T>(
   const workers = await runWorkers({
     connection: connection.nativeOptions ?? {},
     namespace: connection.namespace,
-    env,
+    env: { ...env, DURABLE_EXTRACT_GATE: options.gates ?? 'off' },
     providers: [options.provider],
     schemas: options.schemas ?? {},
     callTimeoutMs: options.callTimeoutMs ?? 1_000,

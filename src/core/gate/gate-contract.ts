@@ -23,10 +23,12 @@ export interface GateReport {
   readonly failed: Partial<Readonly<Record<ProviderFailureType, number>>>;
   /** Whether the provider refused the key. */
   readonly isKeyRefused: boolean;
+  /** Whether the provider's headers say that little of its limit is left. */
+  readonly isNearlyUsedUp: boolean;
   /** Failures since this worker's last success, as far as they speak of the provider's health. */
   readonly failuresInARow: number;
-  /** Successes a second of this worker, in the seconds before its first 429. */
-  readonly succeededPerSecond: number;
+  /** Calls a second of this worker that were not turned away, of late. */
+  readonly takenPerSecond: number;
   /** Epoch milliseconds before which the provider wants no call. */
   readonly notBefore: number | null;
   /** Of the answered calls. */
@@ -54,6 +56,11 @@ export interface TripInput {
   readonly reason: string;
   /** For how long; without it, until somebody resets the gate. */
   readonly forMs?: number;
+}
+
+/** An operator's other hand. */
+export interface ResetInput {
+  readonly reason: string;
 }
 
 /** A gate as people and programs see it. */

@@ -172,9 +172,18 @@ function afterReport(gate: GateMemory, report: GateReport, now: number, config: 
     case 'throttled': {
       const trouble = troubleOf(told, now, config);
       if (trouble !== null) return opened(told, now, trouble, 0);
-      return isRateLimited(report) ? throttled(told, report, now, config) : told;
+      if (isRateLimited(report)) return throttled(told, report, now, config);
+      return gate.state === 'closed' && report.isNearlyUsedUp ? forestalled(told, now, config) : told;
     }
   }
+}
+
+/** Keeps to the limit that the provider's headers tell, before it says 429. */
+function forestalled(gate: GateMemory, now: number, config: GateConfig): GateMemory {
+  const { rpm } = gate.limits;
+  if (rpm === undefined || config.rpm !== undefined) return gate;
+  const reason = `little is left of the ${rpm} requests a minute that the provider's headers tell`;
+  return { ...fresh(gate), state: 'throttled', reason, since: now, found: foundRate(rpm / 60, now) };
 }
 
 /** A provider that says so is well, whatever it was before. */
@@ -187,12 +196,14 @@ function remember(gate: GateMemory, report: GateReport, now: number, config: Gat
   const failures = healthFailures(report);
   const { succeeded } = report;
   const limited = report.failed.rate_limit ?? 0;
+  // Answers to calls from before the trouble interrupt no row of failures.
+  const isInterrupted = succeeded > 0 && report.failuresInARow <= failures;
   const average = succeeded > 0 ? report.tokens / succeeded : null;
   const known = gate.tokensPerCall;
   return {
     ...gate,
     window: windowWith(gate.window, now, succeeded + limited + failures, failures, config),
-    failuresInARow: succeeded > 0 ? report.failuresInARow : gate.failuresInARow + failures,
+    failuresInARow: isInterrupted ? report.failuresInARow : gate.failuresInARow + failures,
     probes: {
       succeeded: gate.probes.succeeded + succeeded + limited,
       failed: gate.probes.failed + failures,
@@ -242,7 +253,7 @@ function troubleOf(gate: GateMemory, now: number, config: GateConfig): string | 
 
 /** Less from now on, since the provider said that it was too much. */
 function throttled(gate: GateMemory, report: GateReport, now: number, config: GateConfig): GateMemory {
-  const told = gate.limits.rpm === undefined ? report.succeededPerSecond : gate.limits.rpm / 60;
+  const told = gate.limits.rpm === undefined ? report.takenPerSecond : gate.limits.rpm / 60;
   const guess = lowest(ceilingOf(gate, config), told) ?? told;
   const pausedUntil = Math.max(gate.pausedUntil ?? 0, report.notBefore ?? 0);
   const before = gate.state === 'throttled' ? gate : { ...fresh(gate), since: now };

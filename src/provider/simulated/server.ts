@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { json } from 'node:stream/consumers';
 import { answer, type Answer } from './answer.ts';
 import { apiError, badRequest, type ApiError } from './api-error.ts';
 import { openCallLog, type CallLog, type CallRecord, type CallStats } from './call-log.ts';
@@ -104,12 +105,24 @@ function route(house: House, request: IncomingMessage, response: ServerResponse)
       return send(response, 200, { object: 'list', data: MODEL_NAMES.map(modelCard) });
     case 'GET /health':
       return send(response, 200, { status: 'ok', simulated: true });
+    case 'PUT /v1/simulated/faults':
+      return void receiveFaults(house, request, response);
     case 'GET /v1/simulated/log':
       return send(response, 200, house.log.records);
     case 'GET /v1/simulated/stats':
       return send(response, 200, house.log.stats());
     default:
       return sendError(response, noSuchPlace(address));
+  }
+}
+
+/** Replaces the faults of every model, as `setFaults` does: `null` gives the models their own again. */
+async function receiveFaults(house: House, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  try {
+    house.faults = (await json(request)) as FaultRates | null;
+    send(response, 200, { faults: house.faults });
+  } catch {
+    sendError(response, badRequest('Expected fault rates as JSON, or null.'));
   }
 }
 

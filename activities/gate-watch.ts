@@ -1,0 +1,210 @@
+import type { ProviderFailureType } from '../src/core/contract.ts';
+import type { GateReport, GateStateName } from '../src/core/gate/gate-contract.ts';
+import type { ModelReply } from '../src/provider/provider.ts';
+import type { ClassifiedFailure } from './failures.ts';
+
+/** What a worker watches of one provider, to tell its gate. */
+export interface GateWatch {
+  /** A call is about to be made. */
+  began(): void;
+  /** @param begunAt Epoch milliseconds at which the call began. */
+  answered(reply: ModelReply, begunAt: number): void;
+  failed(failure: ClassifiedFailure): void;
+  /**
+   * For how long no call is to be made, in milliseconds. The provider said so, or calls fail one after the other: this worker
+   * obeys before the gate has decided.
+   */
+  restMs(): number;
+  /** Whether the circuit is open or parked, as far as this worker knows. */
+  isClosedToCalls(): boolean;
+}
+
+/** What is told soon, so that it is told together: a storm of failures is a handful of signals. */
+const FIRST_REPORT_MS = 150;
+const REPORT_EVERY_MS = 500;
+/** How often tokens are told, where a limit on them is known. */
+const TOKENS_EVERY_MS = 10_000;
+/** So long after its last failure a row of failures holds calls back, unless the gate has decided by then. */
+const GATE_DECIDES_WITHIN_MS = 3_000;
+const LOCAL_REST_MS = 1_000;
+/** How often the store is asked how the gate stands: a row by its key. */
+const LOOK_EVERY_MS = 5_000;
+const LOOK_EVERY_IN_TROUBLE_MS = 500;
+/** Over what the rate before a 429 is taken. */
+const RATE_WINDOW_S = 5;
+
+/** Failures that no waiting and no gate has to do with: of one request. */
+const OF_THE_REQUEST: ReadonlySet<ProviderFailureType> = new Set(['client_error']);
+const HEALTH: ReadonlySet<ProviderFailureType> = new Set(['server_error', 'connection_error', 'timeout']);
+
+/** Watches nothing, and holds nothing back: where gates are switched off. */
+export const NO_WATCH: GateWatch = {
+  began() {},
+  answered() {},
+  failed() {},
+  restMs: () => 0,
+  isClosedToCalls: () => false,
+};
+
+/** Counts since the last report. */
+interface Counts {
+  succeeded: number;
+  failed: Partial<Record<ProviderFailureType, number>>;
+  isKeyRefused: boolean;
+  isNearlyUsedUp: boolean;
+  tokens: number;
+  limits: { readonly rpm?: number; readonly tpm?: number };
+}
+
+/**
+ * Watches a provider's calls in this worker. Nothing is sent while calls succeed, unless the gate waits for good news (it is
+ * open, or half open, or failures have been told) or tokens are limited.
+ *
+ * @param options.send tells the gate; a report that cannot be sent is sent again with the next.
+ * @param options.look reads how the gate stands.
+ * @param options.consecutiveFailures as in the gate's configuration.
+ * @param options.tpm tokens a minute, where they are configured.
+ */
+export function gateWatch(options: {
+  readonly send: (report: GateReport) => Promise<void>;
+  readonly look: () => Promise<GateStateName | undefined>;
+  readonly consecutiveFailures: number;
+  readonly tpm?: number;
+}): GateWatch {
+  let counts = noCounts();
+  let failuresInARow = 0;
+  let rowBegunAt = 0;
+  let failedAt = 0;
+  let hasToldFailures = false;
+  let notBefore = 0;
+  let state: GateStateName = 'closed';
+  let lookedAt = Number.NEGATIVE_INFINITY;
+  let sentAt = Number.NEGATIVE_INFINITY;
+  let sending: NodeJS.Timeout | undefined;
+  const begun = new RecentCounts();
+
+  const isInTrouble = (): boolean => state !== 'closed' || hasToldFailures;
+  const awaitsGoodNews = (): boolean => state === 'open' || state === 'half_open' || hasToldFailures;
+
+  const schedule = (everyMs: number): void => {
+    if (sending !== undefined) return;
+    const delayMs = Math.max(FIRST_REPORT_MS, sentAt + everyMs - Date.now());
+    sending = setTimeout(() => void report(), delayMs);
+    // A worker that ends tells nothing more.
+    sending.unref();
+  };
+  const report = async (): Promise<void> => {
+    const told = counts;
+    counts = noCounts();
+    sentAt = Date.now();
+    const failedCalls = Object.values(told.failed).reduce((all, count) => all + count, 0);
+    try {
+      await options.send({
+        ...told,
+        failuresInARow,
+        takenPerSecond: begun.perSecond(),
+        notBefore: notBefore > Date.now() ? notBefore : null,
+      });
+      hasToldFailures = failuresInARow > 0 || (hasToldFailures && told.succeeded === 0) || failedCalls > 0;
+      sending = undefined;
+      if (failedCalls > 0 || awaitsGoodNews()) void look();
+    } catch {
+      // The server is away: nothing is lost but time, since the counts go on.
+      counts = sum(told, counts);
+      sending = undefined;
+      schedule(REPORT_EVERY_MS);
+    }
+  };
+  const look = async (): Promise<void> => {
+    lookedAt = Date.now();
+    try {
+      state = (await options.look()) ?? 'closed';
+    } catch {
+      // The store is away: what was known is still the best guess, and the next look is soon.
+    }
+  };
+
+  return {
+    began() {
+      begun.add(1);
+      const everyMs = isInTrouble() ? LOOK_EVERY_IN_TROUBLE_MS : LOOK_EVERY_MS;
+      if (Date.now() - lookedAt >= everyMs) void look();
+    },
+    answered({ usage, rateLimits }, begunAt) {
+      // An answer to a call from before the trouble says nothing of it.
+      if (begunAt >= rowBegunAt) failuresInARow = 0;
+      counts.succeeded += 1;
+      counts.tokens += usage.promptTokens + usage.completionTokens;
+      if (rateLimits !== undefined) {
+        const { isNearlyUsedUp, ...limits } = rateLimits;
+        counts.limits = limits;
+        counts.isNearlyUsedUp ||= isNearlyUsedUp;
+      }
+      if (awaitsGoodNews()) schedule(REPORT_EVERY_MS);
+      else if (options.tpm !== undefined || counts.isNearlyUsedUp) schedule(TOKENS_EVERY_MS);
+    },
+    failed({ type, status, retryAfterMs, rateLimits }) {
+      if (OF_THE_REQUEST.has(type) && status !== 401 && status !== 403) return;
+      if (type === 'rate_limit') begun.add(-1);
+      counts.failed[type] = (counts.failed[type] ?? 0) + 1;
+      counts.isKeyRefused ||= status === 401 || status === 403;
+      if (rateLimits !== undefined) {
+        const { isNearlyUsedUp: _known, ...limits } = rateLimits;
+        counts.limits = limits;
+      }
+      if (HEALTH.has(type)) {
+        failedAt = Date.now();
+        if (failuresInARow === 0) rowBegunAt = failedAt;
+        failuresInARow += 1;
+      }
+      if (retryAfterMs !== undefined) notBefore = Math.max(notBefore, Date.now() + retryAfterMs);
+      schedule(REPORT_EVERY_MS);
+    },
+    restMs() {
+      const now = Date.now();
+      const isUndecided = state === 'closed' && now - failedAt < GATE_DECIDES_WITHIN_MS;
+      const localMs = isUndecided && failuresInARow >= options.consecutiveFailures ? LOCAL_REST_MS : 0;
+      return Math.max(localMs, notBefore - now);
+    },
+    isClosedToCalls: () => state === 'open' || state === 'parked',
+  };
+}
+
+function noCounts(): Counts {
+  return { succeeded: 0, failed: {}, isKeyRefused: false, isNearlyUsedUp: false, tokens: 0, limits: {} };
+}
+
+function sum(a: Counts, b: Counts): Counts {
+  const failed = { ...a.failed };
+  for (const [type, count] of Object.entries(b.failed) as [ProviderFailureType, number][]) {
+    failed[type] = (failed[type] ?? 0) + count;
+  }
+  return {
+    succeeded: a.succeeded + b.succeeded,
+    failed,
+    isKeyRefused: a.isKeyRefused || b.isKeyRefused,
+    isNearlyUsedUp: a.isNearlyUsedUp || b.isNearlyUsedUp,
+    tokens: a.tokens + b.tokens,
+    limits: { ...a.limits, ...b.limits },
+  };
+}
+
+/** Calls by the second, of the last few seconds. Those that were turned away are taken out again. */
+class RecentCounts {
+  readonly #seconds = new Map<number, number>();
+
+  add(count: number): void {
+    const second = Math.floor(Date.now() / 1_000);
+    this.#seconds.set(second, (this.#seconds.get(second) ?? 0) + count);
+    for (const old of this.#seconds.keys()) if (old <= second - RATE_WINDOW_S) this.#seconds.delete(old);
+  }
+
+  /** On average, since the first of them. */
+  perSecond(): number {
+    const now = Date.now() / 1_000;
+    const recent = [...this.#seconds].filter(([second]) => second > now - 1 - RATE_WINDOW_S);
+    const first = Math.min(...recent.map(([second]) => second));
+    const total = recent.reduce((all, [, count]) => all + count, 0);
+    return recent.length === 0 ? 0 : Math.max(0, total) / Math.max(1, now - first);
+  }
+}

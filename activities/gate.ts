@@ -1,0 +1,62 @@
+import type { GateStatus } from '../src/core/gate/gate-contract.ts';
+import type { Route } from '../src/core/prepared.ts';
+import type { World } from './world.ts';
+
+/** Where an open gate's provider is tried all the same, so that somebody notices when it is well again. */
+const TRY_EVERY_MS = 5_000;
+
+/** Makes the server hand calls out as the gate decided, and writes it down. What it returns is in the workflow's history. */
+export async function applyGate(
+  world: World,
+  { status, at }: { readonly status: GateStatus; readonly at: number },
+): Promise<GateStatus> {
+  await world.gates.setCallsPerSecond(status);
+  await world.store.gates.record({ ...status, at });
+  return status;
+}
+
+/** How a provider's gate stands; null where nothing ever failed. */
+export async function gateStatus(
+  world: World,
+  { provider }: { readonly provider: string },
+): Promise<GateStatus | null> {
+  return (await world.store.gates.read(provider)) ?? null;
+}
+
+/** Which of several ways is open. */
+export type ChosenRoute =
+  | { readonly kind: 'open'; readonly index: number }
+  /** None, and the caller waits for the first. */
+  | { readonly kind: 'waiting'; readonly index: 0 }
+  /** None: what keeps the first from being taken. */
+  | { readonly kind: 'closed'; readonly status: GateStatus };
+
+/** The first way whose gate lets calls through. Now and then the first of all, whatever its gate says. */
+export async function chooseRoute(
+  world: World,
+  { routes, mayWait }: { readonly routes: readonly Pick<Route, 'provider'>[]; readonly mayWait: boolean },
+): Promise<ChosenRoute> {
+  const providers = [...new Set(routes.map(({ provider }) => provider))];
+  const gates = await Promise.all(providers.map((provider) => world.store.gates.read(provider)));
+  const shut = new Map(
+    gates.flatMap((gate) => (gate !== undefined && isShut(gate) ? [[gate.provider, gate]] : [])),
+  );
+  const index = routes.findIndex(({ provider }) => !shut.has(provider));
+  const first = routes[0] === undefined ? undefined : shut.get(routes[0].provider);
+  if (first === undefined) return { kind: 'open', index: 0 };
+  if (index < 0) return mayWait ? { kind: 'waiting', index: 0 } : { kind: 'closed', status: first };
+  return { kind: 'open', index: first.state === 'open' && isTimeToTry(first.provider) ? 0 : index };
+}
+
+function isShut({ state }: GateStatus): boolean {
+  return state === 'open' || state === 'parked';
+}
+
+const triedAt = new Map<string, number>();
+
+/** Of this worker: several together try as many times. */
+function isTimeToTry(provider: string): boolean {
+  const isDue = Date.now() - (triedAt.get(provider) ?? 0) >= TRY_EVERY_MS;
+  if (isDue) triedAt.set(provider, Date.now());
+  return isDue;
+}

@@ -1,0 +1,139 @@
+/**
+ * One attempt, made through the gates of its providers: to a provider whose circuit is open no call goes, a conversation waits
+ * for it, goes to another, or says at once that it cannot be had.
+ */
+import {
+  ActivityFailure,
+  CancellationScope,
+  TimeoutFailure,
+  isCancellation,
+  sleep,
+} from '@temporalio/workflow';
+import type { AskResult } from '../activities/ask.ts';
+import type { PreparedExtraction, Route } from '../src/core/prepared.ts';
+import { store } from './house-activities.ts';
+import type { FailedCall } from './provider-failure.ts';
+import { providerFailureOf } from './provider-failure.ts';
+
+/** How one call is to be made. */
+export interface CallPlan {
+  readonly route: Route;
+  /** A call that no worker has begun by then is not made: the way is chosen anew. */
+  readonly startWithinMs?: number;
+}
+
+/** What became of an attempt. */
+export type GatedResult =
+  | { readonly kind: 'answered'; readonly result: AskResult; readonly route: Route }
+  | { readonly kind: 'failed'; readonly failed: FailedCall }
+  | { readonly kind: 'stopped'; readonly stopped: 'outage' | 'deadline'; readonly message: string };
+
+/** So long a call waits for a worker before its way is chosen anew. */
+const START_WITHIN_MS = 5_000;
+/** The same where there is no other way than to wait. */
+const LOOK_AGAIN_MS = 60_000;
+/** A gate hears of failures within a second. */
+const GATE_DECIDES_AFTER_MS: readonly number[] = [0, 1_000, 2_000];
+
+/**
+ * Calls until there is an answer, or a failure that is the conversation's own and not an outage.
+ *
+ * @param options.countFailed is told of calls that were in vain before the one that this returns.
+ */
+export async function callThroughGate(options: {
+  readonly prepared: PreparedExtraction;
+  /** Epoch milliseconds. */
+  readonly deadlineAt: number | undefined;
+  readonly attempt: number;
+  readonly call: (plan: CallPlan) => Promise<AskResult>;
+  readonly countFailed: (failed: FailedCall) => void;
+}): Promise<GatedResult> {
+  const { prepared, attempt, deadlineAt, countFailed } = options;
+  for (;;) {
+    const plan = await planOf(prepared);
+    if ('stopped' in plan) return plan;
+    try {
+      const result = await beforeDeadline(deadlineAt, () => options.call(plan));
+      if (result === 'late') return late(prepared);
+      return { kind: 'answered', result, route: plan.route };
+    } catch (error) {
+      if (isNotBegun(error)) continue;
+      const failed = providerFailureOf(error, attempt);
+      const isOutage = await beforeDeadline(deadlineAt, () => isOfOutage(prepared, plan.route, failed));
+      if (isOutage === 'late') {
+        countFailed(failed);
+        return late(prepared);
+      }
+      if (!isOutage) return { kind: 'failed', failed };
+      countFailed(failed);
+    }
+  }
+}
+
+/** Whom to ask. Where there is nothing to choose, nothing is asked of the store. */
+async function planOf({ provider, model, simulated, gate }: PreparedExtraction): Promise<CallPlan | Stopped> {
+  const first = { provider, model, simulated };
+  if (gate === undefined) return { route: first };
+  const { onOutage, fallbacks } = gate;
+  if (onOutage === 'wait' && fallbacks.length === 0) return { route: first };
+  const routes = [first, ...fallbacks];
+  const chosen = await store.chooseRoute({
+    routes: routes.map((route) => ({ provider: route.provider })),
+    mayWait: onOutage === 'wait',
+  });
+  if (chosen.kind === 'closed') {
+    const { reason, state, provider: name } = chosen.status;
+    return { kind: 'stopped', stopped: 'outage', message: `the gate of ${name} is ${state}: ${reason}` };
+  }
+  const startWithinMs = chosen.kind === 'waiting' ? LOOK_AGAIN_MS : START_WITHIN_MS;
+  return { route: routes[chosen.index] ?? first, startWithinMs };
+}
+
+type Stopped = Extract<GatedResult, { readonly kind: 'stopped' }>;
+
+function late({ deadlineMs }: PreparedExtraction): Stopped {
+  return { kind: 'stopped', stopped: 'deadline', message: `the ${deadlineMs} ms that it was given are over` };
+}
+
+/** Whether calls fail because the provider is down, is out of money, or refuses our key: nothing that this conversation did. */
+async function isOfOutage(
+  { gate }: PreparedExtraction,
+  { provider }: Route,
+  { type, ledger }: FailedCall,
+): Promise<boolean> {
+  if (gate === undefined || gate.onOutage === 'fail') return false;
+  const status = ledger.failures.at(-1)?.status;
+  if (type === 'client_error' && status !== 401 && status !== 403) return false;
+  for (const waitMs of GATE_DECIDES_AFTER_MS) {
+    if (waitMs > 0) await sleep(waitMs);
+    const found = await store.gateStatus({ provider });
+    if (found !== null && found.state !== 'closed') return true;
+  }
+  return false;
+}
+
+/** Whether a call was given up before a worker took it: the server held it back. */
+function isNotBegun(error: unknown): boolean {
+  return (
+    error instanceof ActivityFailure &&
+    error.cause instanceof TimeoutFailure &&
+    error.cause.timeoutType === 'SCHEDULE_TO_START'
+  );
+}
+
+/** Cancels what is not done by then. A cancellation from outside is thrown on. */
+async function beforeDeadline<T>(
+  deadlineAt: number | undefined,
+  work: () => Promise<T>,
+): Promise<T | 'late'> {
+  if (deadlineAt === undefined) return work();
+  const restMs = deadlineAt - Date.now();
+  if (restMs <= 0) return 'late';
+  const outside = CancellationScope.current();
+  try {
+    return await CancellationScope.withTimeout(restMs, work);
+  } catch (error) {
+    if (isCancellation(error) && !outside.consideredCancelled && Date.now() >= deadlineAt) return 'late';
+    throw error;
+  }
+}
