@@ -24,7 +24,9 @@ import type { Json } from '../core/json.ts';
 import type { StoredBatch } from '../store/batches.ts';
 import type { Store } from '../store/open-store.ts';
 import { requireConcurrency } from './batch-options.ts';
+import { coordinatorOf, stateOf } from './coordinator.ts';
 import { InvalidInputError } from './invalid-input-error.ts';
+import { requireBatch, requireUnderWay } from './require-batch.ts';
 import { resultOf } from './workflow-result.ts';
 
 const RESULTS_TOGETHER = 200;
@@ -71,7 +73,7 @@ export class BatchHandle<T = Json> {
     if (options.concurrency !== undefined) await this.setConcurrency(options.concurrency);
     if (state === 'paused') await this.#update('resume');
     if (state !== 'cancelled' && state !== 'failed') return;
-    if (await this.#isAtWork()) await this.#ended();
+    if (await this.isAtWork()) await this.#ended();
     if (batch.state !== 'running') await this.#store.batches.setState(this.id, 'running');
     await this.#start();
   }
@@ -141,13 +143,24 @@ export class BatchHandle<T = Json> {
    */
   async done(): Promise<BatchStatus> {
     const batch = await this.#stored();
-    if ((await this.#isAtWork()) || batch.state === 'running') await this.#ended();
+    if ((await this.isAtWork()) || batch.state === 'running') await this.#ended();
     return this.status();
+  }
+
+  /** Whether its workflow is at work: that of a cancelled batch is until its last calls have ended. */
+  async isAtWork(): Promise<boolean> {
+    return (await coordinatorOf(this.#client, this.id)) === 'at work';
+  }
+
+  /** How many documents {@link retryFailed} would do again: those that were not extracted, but for bad lines. */
+  async countRetryable(): Promise<number> {
+    const { round } = await this.#stored();
+    return this.#store.documents.countPending({ batchId: this.id, round: round + 1, kind: 'failed' });
   }
 
   /** Makes sure that a batch which is not over has a coordinator. */
   async ensureStarted(): Promise<void> {
-    if (await this.#isAtWork()) return;
+    if (await this.isAtWork()) return;
     // In this order: one that has just ended has written it down before, and must not be followed by another.
     const { state } = await this.#stored();
     if (state === 'running' || state === 'paused') await this.#start();
@@ -157,7 +170,7 @@ export class BatchHandle<T = Json> {
     const batch = await this.#stored();
     const state = await this.#stateOf(batch);
     if (state === 'running' || state === 'paused') throw this.#notOver(state);
-    if (await this.#isAtWork()) await this.#ended();
+    if (await this.isAtWork()) await this.#ended();
     const round = batch.round + 1;
     try {
       await this.#start({ round, kind, settings });
@@ -171,7 +184,7 @@ export class BatchHandle<T = Json> {
   /** Its worker looks at the settings first, and begins no round with wrong ones. */
   async #begun(round: number): Promise<void> {
     for (;;) {
-      const isAtWork = await this.#isAtWork();
+      const isAtWork = await this.isAtWork();
       if ((await this.#stored()).round >= round) return;
       if (!isAtWork) {
         await this.#ended();
@@ -204,12 +217,7 @@ export class BatchHandle<T = Json> {
   }
 
   async #update(name: string, ...args: [] | [number]): Promise<void> {
-    const state = await this.#stateOf(await this.#stored());
-    if (state !== 'running' && state !== 'paused') {
-      throw new InvalidInputError(
-        `The batch '${this.id}' is ${state}: expected one that runs or is paused. See batch resume and batch retry-failed.`,
-      );
-    }
+    requireUnderWay(this.id, await this.#stateOf(await this.#stored()));
     for (let tries = 1; ; tries += 1) {
       try {
         const workflow = this.#workflow();
@@ -217,7 +225,7 @@ export class BatchHandle<T = Json> {
         return await workflow.executeUpdate<void, [number]>(name, { args });
       } catch (error) {
         // All updates can be made twice.
-        if (!isLostToNewRun(error) || tries === UPDATE_TRIES || !(await this.#isAtWork())) throw error;
+        if (!isLostToNewRun(error) || tries === UPDATE_TRIES || !(await this.isAtWork())) throw error;
       }
     }
   }
@@ -226,21 +234,12 @@ export class BatchHandle<T = Json> {
     return this.#client.workflow.getHandle(batchWorkflowId(this.id));
   }
 
-  async #stored(): Promise<StoredBatch> {
-    const batch = await this.#store.batches.read(this.id);
-    if (batch !== undefined && batch.inputHash !== null) return batch;
-    const why =
-      batch === undefined ? 'there is none' : 'its documents are being read, or reading them was interrupted';
-    throw new InvalidInputError(
-      `id: expected a batch of this store, got '${this.id}': ${why}. Start it with batch run, or correct the id.`,
-    );
+  #stored(): Promise<StoredBatch> {
+    return requireBatch(this.#store, this.id);
   }
 
-  /** What the store says, unless the coordinator has ended without saying so. */
-  async #stateOf({ state }: StoredBatch): Promise<BatchState> {
-    if (state === 'loading') return 'failed';
-    if (state === 'completed' || state === 'cancelled') return state;
-    return (await this.#isAtWork()) ? state : 'failed';
+  #stateOf(batch: StoredBatch): Promise<BatchState> {
+    return stateOf(this.#client, batch);
   }
 
   /** A cancelled batch says so before its last calls have ended: a new coordinator must not begin beside it. */
@@ -251,15 +250,6 @@ export class BatchHandle<T = Json> {
       const cause = error instanceof WorkflowFailedError ? error.cause : undefined;
       const isByHand = cause instanceof CancelledFailure || cause instanceof TerminatedFailure;
       if (!isByHand && !(error instanceof WorkflowNotFoundError)) throw error;
-    }
-  }
-
-  async #isAtWork(): Promise<boolean> {
-    try {
-      return (await this.#workflow().describe()).status.name === 'RUNNING';
-    } catch (error) {
-      if (error instanceof WorkflowNotFoundError) return false;
-      throw error;
     }
   }
 }

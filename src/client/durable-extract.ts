@@ -25,6 +25,7 @@ import { openStore } from '../store/open-store.ts';
 import type { Store } from '../store/open-store.ts';
 import { BatchHandle } from './batch-handle.ts';
 import { requireBatchId, requireConcurrency } from './batch-options.ts';
+import { coordinatorOf } from './coordinator.ts';
 import { InvalidInputError } from './invalid-input-error.ts';
 import { putBatch } from './put-batch.ts';
 import { resultOf } from './workflow-result.ts';
@@ -52,7 +53,7 @@ export interface GivenDocument {
 /** How a batch is made. */
 export interface BatchOptions<S extends SchemaOption> extends Omit<BatchSettings, 'schema'> {
   readonly schema: S;
-  /** Names the batch: the same id with the same input joins it, with other input it is refused. */
+  /** Names the batch: the same id with the same input joins it, with other input it is refused (unless its settings were). */
   readonly id: string;
   /** Documents in work at once, in the whole batch. Default 50. */
   readonly concurrency?: number;
@@ -176,14 +177,15 @@ export class DurableExtract {
     documents: Iterable<GivenDocument> | AsyncIterable<GivenDocument>,
     options: BatchOptions<S>,
   ): Promise<BatchHandle<DataOf<S>>> {
-    return this.batchOfEntries(entriesOf(documents), options);
+    const { batch } = await this.batchOfEntries(entriesOf(documents), options);
+    return batch;
   }
 
-  /** As {@link batch}, from entries that were read already: what the command line does. */
+  /** As {@link batch}, from entries that were read already: what the command line does. Says whether it joined one. */
   async batchOfEntries<S extends SchemaOption>(
     entries: AsyncIterable<InputEntry>,
     options: BatchOptions<S> & { readonly onProgress?: (documents: number) => void },
-  ): Promise<BatchHandle<DataOf<S>>> {
+  ): Promise<{ readonly batch: BatchHandle<DataOf<S>>; readonly joined: boolean }> {
     const {
       id,
       schema,
@@ -194,12 +196,13 @@ export class DurableExtract {
     } = options;
     requireBatchId(id);
     requireConcurrency(concurrency);
-    const handle = await this.batchHandle(id, schema);
+    const batch = await this.batchHandle(id, schema);
     const settings: BatchSettings = { ...rest, schema: schemaReference(schema) };
-    const put = { id, settings, concurrency, entries, skipBadLines };
-    await putBatch(await this.store(), onProgress === undefined ? put : { ...put, onProgress });
-    await handle.ensureStarted();
-    return handle;
+    const hasEnded = async () => (await coordinatorOf(this.client, id)) === 'ended';
+    const put = { id, settings, concurrency, entries, skipBadLines, hasEnded };
+    const isNew = await putBatch(await this.store(), onProgress === undefined ? put : { ...put, onProgress });
+    await batch.ensureStarted();
+    return { batch, joined: !isNew };
   }
 
   /** A batch that was started before. With its zod schema, results are typed and parsed by it. */

@@ -21,18 +21,26 @@ export interface BatchInputOptions {
   /** Whether a bad line becomes a failed document, rather than the end of it all. */
   readonly skipBadLines: boolean;
   readonly onProgress?: (documents: number) => void;
+  /** Whether the workflow of the batch that has this id already has ended. */
+  readonly hasEnded: () => Promise<boolean>;
 }
 
 /**
- * Puts a batch into the store: all of it, or nothing.
+ * Puts a batch into the store: all of it, or nothing. It takes the place of one of the same id whose settings were refused,
+ * which nothing was done of.
  *
  * @returns whether it was put there now; false where the same one, of the same input, was there already.
  * @throws {InvalidInputError} for bad lines, each named; for duplicate ids; for another input under the id of a batch.
  */
 export async function putBatch(store: Store, options: BatchInputOptions): Promise<boolean> {
-  const { id, settings, concurrency } = options;
+  const { id, settings, concurrency, hasEnded } = options;
   const loader = randomUUID();
-  const there = await store.batches.begin({ id, loader, settings, concurrency });
+  const begin = () => store.batches.begin({ id, loader, settings, concurrency });
+  let there = await begin();
+  if (there !== undefined && there.round === 1 && there.prepared === null && (await hasEnded())) {
+    await store.batches.forget(there);
+    there = await begin();
+  }
   if (there !== undefined) {
     if (there.inputHash !== (await hashOf(options))) throw otherInput(id);
     return false;

@@ -54,6 +54,11 @@ export interface BatchStore {
   }): Promise<void>;
   /** Removes a batch that is being read in, documents and all. Any other one stays. */
   abandon(id: string, loader: string): Promise<void>;
+  /**
+   * Makes a batch that no worker has prepared one whose reading was interrupted, so that another can begin in its place. One
+   * that was prepared, or begun anew meanwhile, stays.
+   */
+  forget(batch: Pick<StoredBatch, 'id' | 'createdAt'>): Promise<void>;
   setState(id: string, state: BatchesTable['state']): Promise<void>;
   setConcurrency(id: string, concurrency: number): Promise<void>;
   setPrepared(id: string, round: number, prepared: PreparedBatch): Promise<void>;
@@ -97,6 +102,16 @@ export function batchStore(db: Kysely<Tables>): BatchStore {
     async abandon(id, loader) {
       await removeDocuments(db, id, loader);
       await db.deleteFrom('batches').where('id', '=', id).where('loader', '=', loader).execute();
+    },
+    async forget({ id, createdAt }) {
+      await db
+        .updateTable('batches')
+        .set({ state: 'loading', input_hash: null })
+        .where('id', '=', id)
+        .where('created_at', '=', createdAt)
+        .where('round', '=', 1)
+        .where('prepared', 'is', null)
+        .execute();
     },
     async setState(id, state) {
       const isOver = state === 'completed' || state === 'cancelled';

@@ -371,6 +371,22 @@ describe.each([SQLITE, POSTGRES])('the store in $name', (database) => {
         expect(await store.batches.read(finished)).toMatchObject({ state: 'running' });
       });
 
+      it('makes room for another where no worker has prepared it, and only then', async () => {
+        const id = await batchOf(2);
+        const { createdAt } = (await store.batches.read(id))!;
+        await store.batches.forget({ id, createdAt: createdAt - 1 });
+        expect(await begin(id, 'later')).toMatchObject({ id, total: 2 });
+        await store.batches.forget({ id, createdAt });
+        expect(await begin(id, 'later')).toBeUndefined();
+        expect(await store.documents.add(id, 'later', [documentOf(0), documentOf(1)])).toEqual([]);
+        await finish(id, 'later');
+
+        await store.batches.setPrepared(id, 1, preparedAs('first'));
+        const prepared = (await store.batches.read(id))!;
+        await store.batches.forget(prepared);
+        expect(await begin(id, 'last')).toEqual(prepared);
+      });
+
       it('has one loader of many that begin at once', async () => {
         const id = newId();
         const loaders = Array.from({ length: 10 }, (_, index) => `loader ${index}`);

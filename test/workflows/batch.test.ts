@@ -168,6 +168,23 @@ describe('a batch', () => {
       expect((await batch.status()).state).toBe('failed');
     }));
 
+  it('whose settings were refused makes room for another of the same id, and no other batch does', () =>
+    underWay({ count: 3, schema: 'nobody' as never }, async ({ batch: { id }, provider }) => {
+      const put = (count: number) =>
+        stack.extractor.batch(things(count), { id, schema: thing, concurrency: 7 });
+      await expect(stack.extractor.batchHandle(id).then((batch) => batch.done())).rejects.toThrow(/'nobody'/);
+      const batch = await put(2);
+      expect(await batch.done()).toMatchObject({
+        state: 'completed',
+        total: 2,
+        succeeded: 2,
+        concurrency: 7,
+      });
+      expect((await allOf(batch.results())).map(({ data }) => data?.number)).toEqual([0, 1]);
+      expect(provider.calls.size).toBe(2);
+      await expect(put(3)).rejects.toThrow(/was started with, got others/);
+    }));
+
   it('has documents with schemas of their own', () =>
     underWay(
       {

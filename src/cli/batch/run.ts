@@ -1,4 +1,5 @@
 import type { BatchHandle } from '../../client/batch-handle.ts';
+import { requireBatchId } from '../../client/batch-options.ts';
 import { DEFAULT_CONCURRENCY } from '../../core/batch-contract.ts';
 import type { OnProgress } from '../../stack/progress.ts';
 import { readBatchInput } from '../batch-input/read-batch-input.ts';
@@ -6,7 +7,7 @@ import { connectToRunning } from '../connect-to-running.ts';
 import { EXIT, UsageError } from '../exit-codes.ts';
 import { note, print } from '../output.ts';
 import { adviceOnSchemaName, readSchema } from '../read-schema.ts';
-import { readNonEmpty, readSettings } from '../read-settings.ts';
+import { readSettings } from '../read-settings.ts';
 import { readConcurrency } from './flags.ts';
 import type { BatchRunFlags } from './flags.ts';
 import { grouped } from './progress-line.ts';
@@ -23,7 +24,7 @@ export async function runBatch(path: string, flags: BatchRunFlags, onProgress: O
     flags.concurrency === undefined ? DEFAULT_CONCURRENCY : readConcurrency(flags.concurrency);
   const extractor = await connectToRunning(onProgress);
   try {
-    const batch = await extractor.batchOfEntries(readBatchInput({ path, ...columns(flags) }), {
+    const { batch, joined } = await extractor.batchOfEntries(readBatchInput({ path, ...columns(flags) }), {
       ...settings,
       schema,
       id,
@@ -31,6 +32,7 @@ export async function runBatch(path: string, flags: BatchRunFlags, onProgress: O
       skipBadLines: flags.skipBadLines ?? false,
       onProgress: sayHowMany(path),
     });
+    if (joined) await sayJoined(batch, flags.concurrency === undefined ? undefined : concurrency);
     if (flags.detach) return await leave(batch, flags);
     return await watchBatch(batch, flags, onProgress);
   } catch (error) {
@@ -38,6 +40,16 @@ export async function runBatch(path: string, flags: BatchRunFlags, onProgress: O
   } finally {
     await extractor.close();
   }
+}
+
+/** @param asked the concurrency that this command was given: that of a batch which is there already does not follow it. */
+async function sayJoined(batch: BatchHandle, asked: number | undefined): Promise<void> {
+  const { id, state, pending, total, concurrency } = await batch.status();
+  note(`joins '${id}', which is ${state}: ${grouped(pending)} of ${grouped(total)} documents to be done`);
+  if (asked === undefined || asked === concurrency) return;
+  note(
+    `its concurrency stays ${concurrency}; change it with: durable-extract batch resume ${id} --concurrency ${asked}`,
+  );
 }
 
 async function leave(batch: BatchHandle, { json }: BatchRunFlags): Promise<number> {
@@ -50,10 +62,13 @@ async function leave(batch: BatchHandle, { json }: BatchRunFlags): Promise<numbe
 }
 
 function readBatchId(given: string | undefined): string {
-  if (given !== undefined) return readNonEmpty('--id', given);
-  throw new UsageError(
-    'batch run: expected --id ID, got none. Give the batch a name: with it, the same command joins the batch after any crash.',
-  );
+  if (given === undefined) {
+    throw new UsageError(
+      'batch run: expected --id ID, got none. Give the batch a name: with it, the same command joins the batch after any crash.',
+    );
+  }
+  requireBatchId(given);
+  return given;
 }
 
 function columns({ textColumn, idColumn }: BatchRunFlags) {
