@@ -65,14 +65,19 @@ describe('batch', () => {
     );
     expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: '' });
     expect(stderr).toMatch(/^completed: 20 of 20 extracted, 0 failed; 20 calls, [\d,]+ tokens$/m);
+    expect(stderr).not.toMatch(/joins/);
     expect(stderr).toMatch(/^SIMULATED: no model was asked/m);
     expect(stderr).toMatch(/^results: durable-extract batch export people --out results\.jsonl$/m);
     expect(await calls()).toBe(20);
   });
 
   it('joins with the same input, without a call, and refuses another', async () => {
-    const again = await batch('run', 'people.jsonl', '--schema', 'user', '--id', 'people', '--json');
+    const same = ['run', 'people.jsonl', '--schema', 'user', '--id', 'people'];
+    const again = await batch(...same, '--concurrency', '9', '--json');
     expect(again.exitCode).toBe(0);
+    expect(again.stderr).toMatch(
+      /^joins 'people', which is completed: 0 of 20 documents to be done\nits concurrency stays 50; change it with: durable-extract batch resume people --concurrency 9$/m,
+    );
     expect(JSON.parse(again.stdout)).toEqual({
       id: 'people',
       state: 'completed',
@@ -221,8 +226,10 @@ describe('batch', () => {
   it('records bad lines as failed documents in their places with --skip-bad-lines', async () => {
     const before = await calls();
     const args = ['run', 'bad.jsonl', '--schema', 'user', '--id', 'bad', '--skip-bad-lines', '--json'];
-    const { exitCode, stdout } = await batch(...args);
+    const { exitCode, stdout, stderr } = await batch(...args);
     expect(exitCode).toBe(3);
+    expect(stderr).toMatch(/^all that failed are lines that cannot be used: correct them/m);
+    expect(stderr).not.toMatch(/retry-failed/);
     expect(JSON.parse(stdout)).toMatchObject({
       state: 'completed',
       total: 6,
@@ -300,14 +307,25 @@ describe('batch', () => {
       const { exitCode, stdout, stderr } = await batch('run', `${id}.jsonl`, '--id', id, ...flags);
       expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
       expect(stderr).toMatch(says);
+      expect(stderr).not.toMatch(/\d %/);
       const status = await batch('status', id);
       const joined = await batch('run', `${id}.jsonl`, '--id', id, ...flags);
       expect(status.stdout).toMatch(new RegExp(`^${id}: failed$`, 'm'));
       expect(status.stderr).toMatch(/got 'nobody'/);
       expect(joined).toMatchObject({ exitCode: 2, stdout: '' });
       expect(joined.stderr).toMatch(says);
+      const { stdout: listed } = await batch('list');
+      expect(listed).toMatch(new RegExp(`^${id}  failed  `, 'm'));
       expect(await calls()).toBe(before);
     });
+  });
+
+  it('takes the corrected command under the id of a refused one', async () => {
+    write('corrected.jsonl', lines(people('corrected', 3)));
+    const args = ['run', 'corrected.jsonl', '--id', 'corrected', '--schema'];
+    expect(await batch(...args, 'nobody')).toMatchObject({ exitCode: 2 });
+    expect(await batch(...args, 'user')).toMatchObject({ exitCode: 0 });
+    expect(await statusOf('corrected')).toMatchObject({ state: 'completed', schema: 'user', succeeded: 3 });
   });
 
   describe('that is slow', () => {
@@ -383,8 +401,18 @@ describe('batch', () => {
       await expect.poll(calls, { timeout: 20_000, interval: 50 }).toBeGreaterThan(atRest);
       const cancelled = await batch('cancel', 'slow', '--json');
       expect(cancelled.exitCode).toBe(0);
-      expect(JSON.parse(cancelled.stdout)).toMatchObject({ id: 'slow', state: 'cancelled' });
-      await untilNoneInFlight();
+      expect(cancelled.stderr).toMatch(
+        /^cancelled: no further calls are made; those under way are let finish$/m,
+      );
+      const { state, calls: counted, succeeded: kept } = JSON.parse(cancelled.stdout) as BatchStatus;
+      // Those that were under way are in its figures.
+      const { calls: ended, inFlight } = await provider();
+      expect({ state, counted, kept, inFlight }).toEqual({
+        state: 'cancelled',
+        counted: ended - before,
+        kept: ended - before,
+        inFlight: 0,
+      });
       const watched = await batch('watch', 'slow');
       expect(watched).toMatchObject({ exitCode: 3, stdout: '' });
       expect(watched.stderr).toMatch(/^cancelled: \d+ of 40 extracted, 0 failed, \d+ not done; /m);
@@ -509,7 +537,16 @@ describe('batch', () => {
     expect(pending).toBeGreaterThan(0);
     expect(status.stderr).toMatch(/^no Temporal server answers.*: durable-extract batch resume down$/m);
     expect((await exported('down')).filter(({ stopped }) => stopped === 'pending').length).toBeGreaterThan(0);
-    expect(await batch('list')).toMatchObject({ exitCode: 0, stderr: '' });
+    const list = await batch('list');
+    expect(list).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/^down  running  /m) as string });
+    expect(list.stderr).toMatch(/^no Temporal server answers.*: durable-extract batch resume ID$/m);
+    for (const command of ['pause', 'cancel']) {
+      const { exitCode, stderr } = await batch(command, 'people');
+      expect({ exitCode, stderr }).toMatchObject({
+        exitCode: 2,
+        stderr: expect.stringMatching(/^The batch 'people' is completed: expected one that runs/) as string,
+      });
+    }
     expect(pidsOf(home)).toEqual({});
     expect(await batch('resume', 'down', '--concurrency', '12')).toMatchObject({ exitCode: 0 });
     expect(await batch('watch', 'down')).toMatchObject({ exitCode: 0, stdout: '' });
@@ -533,6 +570,25 @@ const WRONG: readonly (readonly [what: string, args: readonly string[], says: re
     [/--concurrency: expected a whole number from 1 to 10000, got '0'/],
   ],
   ['no schema to rejudge by', ['rejudge', 'x'], [/batch rejudge: expected --schema NAME\|FILE, got none/]],
+  ['an id that cannot be one', ['pause', 'x/y'], [/id: expected .* without slashes.* got "x\/y"/]],
+  [
+    'an id for run that cannot be one',
+    ['run', 'people.jsonl', '--schema', 'user', '--id', 'x/y'],
+    [/id: expected .* without slashes.* got "x\/y"/],
+  ],
+  ...['watch', 'pause', 'resume', 'cancel', 'retry-failed', 'status'].map(
+    (command) =>
+      [
+        `${command} with an id that no batch has`,
+        [command, 'x'],
+        [/got 'x': there is none.* batch list/],
+      ] as const,
+  ),
+  [
+    'rejudge with an id that no batch has',
+    ['rejudge', 'x', '--schema', 'user'],
+    [/got 'x': there is none.* batch list/],
+  ],
   ['no --out', ['export', 'x'], [/batch export: expected --out FILE, got none/, /- for standard output/]],
   [
     'a bad --format',
@@ -563,18 +619,18 @@ describe('bad batches and inputs end with 2, on what runs already:', () => {
       /expected documents, got none in 'empty\.jsonl'/,
     ],
     ['run', ['nope.jsonl', '--schema', 'user', '--id', 'new'], /got 'nope\.jsonl': no such file or folder/],
-    ['run', ['people.jsonl', '--schema', 'user', '--id', 'x/y'], /without slashes.* got "x\/y"/],
-    ['status', ['x'], /got 'x': there is none/],
-    ['watch', ['x'], /got 'x': there is none/],
-    ['resume', ['x'], /got 'x': there is none/],
-    ['retry-failed', ['x'], /got 'x': there is none/],
-    ['export', ['x', '--out', '-'], /got 'x'\. See: durable-extract batch list/],
+    ['export', ['x', '--out', '-'], /got 'x': there is none.* batch list/],
     ['pause', ['people'], /'people' is \w+: expected one that runs or is paused/],
     ['cancel', ['csv'], /'csv' is completed: expected one that runs or is paused/],
     [
       'export',
       ['people', '--out', 'folder'],
-      /--out: expected a file that can be written, got 'folder': EISDIR/,
+      /^--out: expected a file, got 'folder', which is a folder\. Name a file in it: --out folder\/results\.jsonl$/m,
+    ],
+    [
+      'export',
+      ['people', '--out', 'people.jsonl/results.jsonl'],
+      /^--out: expected a file that can be written, got 'people\.jsonl\/results\.jsonl': \w+: [a-z ]+\.$/m,
     ],
   ] as const)('%s %j', async (command, args, says) => {
     const { exitCode, stdout, stderr } = await batch(command, ...args);

@@ -1,4 +1,5 @@
 import type { BatchHandle } from '../../client/batch-handle.ts';
+import { requireUnderWay } from '../../client/require-batch.ts';
 import type { OnProgress } from '../../stack/progress.ts';
 import { connectToRunning } from '../connect-to-running.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -7,7 +8,8 @@ import { adviceOnSchemaName, readSchema } from '../read-schema.ts';
 import { readConcurrency } from './flags.ts';
 import type { BatchFlags } from './flags.ts';
 import { grouped } from './progress-line.ts';
-import { watchBatch } from './watch.ts';
+import { CALLS_ARE_LET_FINISH, watchBatch } from './watch.ts';
+import { storedBatch } from './with-store.ts';
 
 /** `batch watch ID`. */
 export function watchCommand(id: string, flags: BatchFlags, onProgress: OnProgress): Promise<number> {
@@ -18,7 +20,8 @@ export function watchCommand(id: string, flags: BatchFlags, onProgress: OnProgre
 }
 
 /** `batch pause ID`. */
-export function pauseCommand(id: string, flags: BatchFlags, onProgress: OnProgress): Promise<number> {
+export async function pauseCommand(id: string, flags: BatchFlags, onProgress: OnProgress): Promise<number> {
+  requireUnderWay(id, (await storedBatch(id)).state);
   return change(id, flags, onProgress, (batch) => batch.pause());
 }
 
@@ -32,9 +35,14 @@ export function resumeCommand(
   return change(id, flags, onProgress, (batch) => batch.resume(options));
 }
 
-/** `batch cancel ID`. */
-export function cancelCommand(id: string, flags: BatchFlags, onProgress: OnProgress): Promise<number> {
-  return change(id, flags, onProgress, (batch) => batch.cancel());
+/** `batch cancel ID`: and waits for the calls under way, which count. */
+export async function cancelCommand(id: string, flags: BatchFlags, onProgress: OnProgress): Promise<number> {
+  requireUnderWay(id, (await storedBatch(id)).state);
+  return change(id, flags, onProgress, async (batch) => {
+    await batch.cancel();
+    note(CALLS_ARE_LET_FINISH);
+    await batch.done();
+  });
 }
 
 /** `batch retry-failed ID`: and watches it. */
@@ -78,11 +86,13 @@ async function change(
   });
 }
 
+/** What can be refused by the store alone is refused before anything is started. */
 async function withBatch(
   id: string,
   onProgress: OnProgress,
   use: (batch: BatchHandle) => Promise<number>,
 ): Promise<number> {
+  await storedBatch(id);
   const extractor = await connectToRunning(onProgress);
   try {
     return await use(await extractor.batchHandle(id));

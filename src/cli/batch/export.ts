@@ -1,19 +1,18 @@
-import { createWriteStream, mkdirSync, renameSync, rmSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { createWriteStream, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { stringify } from 'csv-stringify/sync';
+import { requireBatch } from '../../client/require-batch.ts';
 import type { BatchResult } from '../../core/batch-contract.ts';
 import { isJsonObject } from '../../core/json.ts';
 import type { Json, JsonObject } from '../../core/json.ts';
-import { messageOf } from '../../stack/error-facts.ts';
-import { stackHome } from '../../stack/home.ts';
 import type { StoredBatch } from '../../store/batches.ts';
-import { openStore } from '../../store/open-store.ts';
 import type { Store } from '../../store/open-store.ts';
 import { EXIT, UsageError } from '../exit-codes.ts';
 import { note } from '../output.ts';
 import { grouped } from './progress-line.ts';
+import { withStore } from './with-store.ts';
 
 /** The options of `batch export`, as they are typed. */
 export interface ExportFlags {
@@ -30,23 +29,15 @@ const LINES_TOGETHER = 500;
 export async function exportCommand(id: string, flags: ExportFlags): Promise<number> {
   const out = readOut(flags.out);
   const format = readFormat(flags.format, out);
-  const store = await openStore({ env: process.env, home: stackHome({ env: process.env }) });
-  try {
-    const batch = await store.batches.read(id);
-    if (batch === undefined || batch.inputHash === null) {
-      throw new UsageError(
-        `expected the id of a batch of this store, got '${id}'. See: durable-extract batch list`,
-      );
-    }
+  return withStore(async (store) => {
+    const batch = await requireBatch(store, id);
     const counts = { written: 0, pending: 0 };
     const lines = format === 'jsonl' ? jsonLines(store, id, counts) : csvLines(store, batch, counts);
     await writeOut(out, lines);
     const pending = counts.pending === 0 ? '' : `, ${grouped(counts.pending)} of them still pending`;
     note(`${grouped(counts.written)} documents written to ${out === '-' ? 'stdout' : out}${pending}`);
     return EXIT.done;
-  } finally {
-    await store.close();
-  }
+  });
 }
 
 interface Counts {
@@ -122,7 +113,6 @@ function fieldsOf({ properties }: JsonObject): readonly string[] {
   return isJsonObject(properties) ? Object.keys(properties) : [];
 }
 
-/** A file appears when it is whole, or not at all. */
 async function writeOut(out: string, lines: AsyncGenerator<string>): Promise<void> {
   if (out === '-') {
     for await (const text of lines) {
@@ -130,17 +120,42 @@ async function writeOut(out: string, lines: AsyncGenerator<string>): Promise<voi
     }
     return;
   }
-  const unfinished = `${out}.${process.pid}.unfinished`;
   try {
-    mkdirSync(dirname(out), { recursive: true });
-    await pipeline(Readable.from(lines), createWriteStream(unfinished));
-    renameSync(unfinished, out);
+    await writeFileAt(out, lines);
   } catch (error) {
-    rmSync(unfinished, { force: true });
-    throw new UsageError(`--out: expected a file that can be written, got '${out}': ${messageOf(error)}`, {
+    const problem = fileProblem(error);
+    if (problem === undefined) throw error;
+    throw new UsageError(`--out: expected a file that can be written, got '${out}': ${problem}.`, {
       cause: error,
     });
   }
+}
+
+/** It appears when it is whole, or not at all. */
+async function writeFileAt(path: string, lines: AsyncGenerator<string>): Promise<void> {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new UsageError(
+      `--out: expected a file, got '${path}', which is a folder. Name a file in it: --out ${join(path, 'results.jsonl')}`,
+    );
+  }
+  mkdirSync(dirname(path), { recursive: true });
+  const unfinished = `${path}.${process.pid}.unfinished`;
+  try {
+    await pipeline(Readable.from(lines), createWriteStream(unfinished));
+    renameSync(unfinished, path);
+  } catch (error) {
+    rmSync(unfinished, { force: true });
+    throw error;
+  }
+}
+
+const FILE_CALLS = new Set(['stat', 'mkdir', 'open', 'write', 'close', 'rename']);
+
+/** What a file could not be written for (`EACCES: permission denied`), without names that nobody gave; undefined for other errors. */
+function fileProblem(error: unknown): string | undefined {
+  if (!(error instanceof Error && 'syscall' in error)) return undefined;
+  const call = String(error.syscall);
+  return FILE_CALLS.has(call) ? error.message.split(`, ${call}`)[0] : undefined;
 }
 
 function readOut(given: string | undefined): string {

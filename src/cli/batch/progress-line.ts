@@ -4,44 +4,77 @@ import { formatElapsed } from '../../stack/progress.ts';
 /** The rate is that of the last so many milliseconds. */
 const WINDOW_MS = 15_000;
 const BAR_WIDTH = 24;
+/** A shorter one tells less than what it would crowd out. */
+const SHORTEST_BAR = 4;
 
 /** Turns one status after the other into lines that tell how a batch comes along. */
 export interface ProgressLine {
-  /** @param now in milliseconds, of any clock that only goes forward. */
-  next(status: BatchStatus, now: number): string;
+  /**
+   * @param now in milliseconds, of any clock that only goes forward.
+   * @param columns that the line may take, at most.
+   */
+  next(status: BatchStatus, now: number, columns: number): string;
 }
 
 /** Remembers the last statuses, for the rate and the time left. */
 export function progressLine(): ProgressLine {
   const seen: { readonly at: number; readonly done: number }[] = [];
   return {
-    next(status, now) {
+    next(status, now, columns) {
       const done = status.total - status.pending;
       seen.push({ at: now, done });
       while (seen.length > 2 && now - (seen[1]?.at ?? now) >= WINDOW_MS) seen.shift();
       const first = seen[0] ?? { at: now, done };
       const perSecond = now > first.at ? ((done - first.done) * 1_000) / (now - first.at) : 0;
-      return lineOf(status, done, perSecond);
+      return lineOf(status, perSecond, columns);
     },
   };
 }
 
-function lineOf(status: BatchStatus, done: number, perSecond: number): string {
-  const { id, total, failed, retrying, pending, state } = status;
-  const share = total === 0 ? 1 : done / total;
-  const filled = Math.floor(share * BAR_WIDTH);
-  const bar = `${'█'.repeat(filled)}${'░'.repeat(BAR_WIDTH - filled)}`;
+/** Where there is little room, the bar gets shorter, and what a glance misses least is left out. The end stays. */
+function lineOf(status: BatchStatus, perSecond: number, columns: number): string {
+  const parts = partsOf(status, perSecond);
+  const roomForBar = () => columns - `${status.id}  ${wordsOf(status, parts)}`.length;
+  for (const dispensable of ['spend', 'retrying', 'rate'] as const) {
+    if (roomForBar() < SHORTEST_BAR) parts.delete(dispensable);
+  }
+  const words = wordsOf(status, parts);
+  const bar = barOf(shareOf(status), Math.min(BAR_WIDTH, roomForBar()));
+  if (bar !== '') return `${status.id} ${bar} ${words}`;
+  const roomForId = columns - words.length - 1;
+  if (status.id.length <= roomForId) return `${status.id} ${words}`;
+  return roomForId > 1 ? `${status.id.slice(0, roomForId - 1)}… ${words}` : words.slice(-columns);
+}
+
+type Part = 'count' | 'rate' | 'failed' | 'retrying' | 'spend' | 'left' | 'state';
+
+/** In the order in which they are told. */
+function partsOf(status: BatchStatus, perSecond: number): Map<Part, string> {
+  const { total, failed, retrying, pending, state } = status;
   const isMoving = state === 'running' && perSecond > 0;
-  return [
-    `${id} ${bar} ${Math.floor(share * 100)} %`,
-    `${grouped(done)} of ${grouped(total)}`,
-    ...(isMoving ? [`${perSecond.toFixed(perSecond < 10 ? 1 : 0)}/s`] : []),
-    `${grouped(failed)} failed`,
-    ...(retrying > 0 ? [`${grouped(retrying)} retrying`] : []),
-    spendOf(status),
-    ...(isMoving && pending > 0 ? [`${formatElapsed((pending / perSecond) * 1_000)} left`] : []),
-    ...(state === 'running' ? [] : [state]),
-  ].join(' · ');
+  const parts = new Map<Part, string>();
+  parts.set('count', `${grouped(total - pending)} of ${grouped(total)}`);
+  if (isMoving) parts.set('rate', `${perSecond.toFixed(perSecond < 10 ? 1 : 0)}/s`);
+  parts.set('failed', `${grouped(failed)} failed`);
+  if (retrying > 0) parts.set('retrying', `${grouped(retrying)} retrying`);
+  parts.set('spend', spendOf(status));
+  if (isMoving && pending > 0) parts.set('left', `${formatElapsed((pending / perSecond) * 1_000)} left`);
+  if (state !== 'running') parts.set('state', state);
+  return parts;
+}
+
+function wordsOf(status: BatchStatus, parts: ReadonlyMap<Part, string>): string {
+  return [`${Math.floor(shareOf(status) * 100)} %`, ...parts.values()].join(' · ');
+}
+
+function shareOf({ total, pending }: BatchStatus): number {
+  return total === 0 ? 1 : (total - pending) / total;
+}
+
+function barOf(share: number, width: number): string {
+  if (width < SHORTEST_BAR) return '';
+  const filled = Math.floor(share * width);
+  return `${'█'.repeat(filled)}${'░'.repeat(width - filled)}`;
 }
 
 /** `1,204 calls, 803,112 tokens, $0.12`. */

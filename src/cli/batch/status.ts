@@ -1,48 +1,50 @@
+import type { Client } from '@temporalio/client';
 import { statusOf } from '../../client/batch-handle.ts';
 import type { BatchHandle } from '../../client/batch-handle.ts';
+import { stateOf } from '../../client/coordinator.ts';
 import { DurableExtract } from '../../client/durable-extract.ts';
 import type { BatchStatus } from '../../core/batch-contract.ts';
 import { stackHome } from '../../stack/home.ts';
 import { resolveTemporalConnection } from '../../stack/connection.ts';
-import { openStore } from '../../store/open-store.ts';
-import { EXIT, UsageError } from '../exit-codes.ts';
+import type { StoredBatch } from '../../store/batches.ts';
+import { EXIT } from '../exit-codes.ts';
 import { note, print } from '../output.ts';
 import type { BatchFlags } from './flags.ts';
 import { grouped, spendOf } from './progress-line.ts';
 import { reasonOf } from './watch.ts';
+import { storedBatch, withStore } from './with-store.ts';
 
 /** `batch status ID`: where it stands. Starts nothing: where no server answers, the store alone is asked. */
 export async function statusCommand(id: string, { json }: BatchFlags): Promise<number> {
-  const status = (await askedOfServer(id)) ?? (await readFromStore(id));
+  const batch = await storedBatch(id);
+  const status = (await withServer((extractor) => askedOf(extractor, id))) ?? (await readFromStore(batch));
   if (json) print(status);
   else process.stdout.write(`${linesOf(status).join('\n')}\n`);
   return EXIT.done;
 }
 
-/** `batch list`: all batches of this store. */
+/** `batch list`: all batches of this store, in the states that `batch status` tells. */
 export async function listCommand({ json }: BatchFlags): Promise<number> {
-  const store = await openStore({ env: process.env, home: stackHome({ env: process.env }) });
-  try {
-    const batches = (await store.batches.list()).filter(({ inputHash }) => inputHash !== null);
-    const rows = batches.map(({ id, state, total, createdAt }) => ({
-      id,
-      state,
-      total,
-      createdAt: new Date(createdAt).toISOString(),
-    }));
-    if (json) print(rows);
-    else if (rows.length === 0)
-      process.stdout.write('no batch yet; start one with: durable-extract batch run\n');
-    else
-      for (const { id, state, total, createdAt } of rows)
-        process.stdout.write(`${id}  ${state}  ${grouped(total)} documents  ${createdAt}\n`);
-    return EXIT.done;
-  } finally {
-    await store.close();
-  }
+  const all = await withStore((store) => store.batches.list());
+  const batches = all.filter(({ inputHash }) => inputHash !== null);
+  const states = (await withServer(({ client }) => statesOf(client, batches))) ?? statesInStore(batches);
+  const rows = batches.map(({ id, total, createdAt }, index) => ({
+    id,
+    state: states[index],
+    total,
+    createdAt: new Date(createdAt).toISOString(),
+  }));
+  if (json) print(rows);
+  else if (rows.length === 0)
+    process.stdout.write('no batch yet; start one with: durable-extract batch run\n');
+  else
+    for (const { id, state, total, createdAt } of rows)
+      process.stdout.write(`${id}  ${state}  ${grouped(total)} documents  ${createdAt}\n`);
+  return EXIT.done;
 }
 
-async function askedOfServer(id: string): Promise<BatchStatus | undefined> {
+/** Asks the server that runs; undefined where none answers. */
+async function withServer<T>(ask: (extractor: DurableExtract) => Promise<T>): Promise<T | undefined> {
   const place = { env: process.env, home: stackHome({ env: process.env }) };
   if (resolveTemporalConnection(place) === undefined) return undefined;
   let extractor: DurableExtract;
@@ -53,13 +55,17 @@ async function askedOfServer(id: string): Promise<BatchStatus | undefined> {
     return undefined;
   }
   try {
-    const batch = await extractor.batchHandle(id);
-    const status = await batch.status();
-    if (status.state === 'failed') await sayWhyItFailed(batch);
-    return status;
+    return await ask(extractor);
   } finally {
     await extractor.close();
   }
+}
+
+async function askedOf(extractor: DurableExtract, id: string): Promise<BatchStatus> {
+  const batch = await extractor.batchHandle(id);
+  const status = await batch.status();
+  if (status.state === 'failed') await sayWhyItFailed(batch);
+  return status;
 }
 
 /** Its workflow says why: settings that were wrong, for one. */
@@ -71,25 +77,29 @@ async function sayWhyItFailed(batch: BatchHandle): Promise<void> {
   }
 }
 
-async function readFromStore(id: string): Promise<BatchStatus> {
-  const store = await openStore({ env: process.env, home: stackHome({ env: process.env }) });
-  try {
-    const batch = await store.batches.read(id);
-    if (batch === undefined || batch.state === 'loading') {
-      throw new UsageError(
-        `expected the id of a batch of this store, got '${id}'. See: durable-extract batch list`,
-      );
-    }
-    const status = await statusOf(store, batch, batch.state);
-    if (status.state === 'running' || status.state === 'paused') {
-      note(
-        `no Temporal server answers, so nothing is done just now. Go on with: durable-extract batch resume ${id}`,
-      );
-    }
-    return status;
-  } finally {
-    await store.close();
-  }
+function statesOf(client: Client, batches: readonly StoredBatch[]): Promise<readonly string[]> {
+  return Promise.all(batches.map((batch) => stateOf(client, batch)));
+}
+
+function statesInStore(batches: readonly StoredBatch[]): readonly string[] {
+  if (batches.some(isUnderWay)) sayNothingIsDone('ID');
+  return batches.map(({ state }) => state);
+}
+
+async function readFromStore(batch: StoredBatch): Promise<BatchStatus> {
+  if (isUnderWay(batch)) sayNothingIsDone(batch.id);
+  const state = batch.state === 'loading' ? 'failed' : batch.state;
+  return withStore((store) => statusOf(store, batch, state));
+}
+
+function isUnderWay({ state }: StoredBatch): boolean {
+  return state === 'running' || state === 'paused';
+}
+
+function sayNothingIsDone(id: string): void {
+  note(
+    `no Temporal server answers, so nothing is done just now. Go on with: durable-extract batch resume ${id}`,
+  );
 }
 
 function linesOf(status: BatchStatus): readonly string[] {

@@ -20,6 +20,8 @@ const LINE_IN_FILE_MS = 15_000;
 /** How often it is looked whether something of the embedded stack has died. */
 const LOOK_AFTER_STACK_MS = 3_000;
 const USUAL_COLUMNS = 80;
+/** Said of a batch that is cancelled, until its figures are final. */
+export const CALLS_ARE_LET_FINISH = 'cancelled: no further calls are made; those under way are let finish';
 
 /**
  * Shows a batch until it has ended, and starts what died of the embedded stack meanwhile.
@@ -41,10 +43,11 @@ export async function watchBatch(
   try {
     const status = await untilEnded(batch, screen, onProgress);
     screen.end();
-    reportEnd(status);
+    await reportEnd(batch, status);
     if (json) print(status);
     return status.failed === 0 && status.pending === 0 ? EXIT.done : EXIT.notExtracted;
   } finally {
+    screen.end();
     stopListening();
   }
 }
@@ -55,15 +58,18 @@ async function untilEnded(batch: BatchHandle, screen: Screen, onProgress: OnProg
   let trouble: string | undefined;
   let lastState: string | undefined;
   for (;;) {
-    let status: BatchStatus | undefined;
     try {
-      status = await batch.status();
+      // In this order: what is written down until its coordinator has ended is in the status.
+      const isAtWork = await batch.isAtWork();
+      const status = await batch.status();
       trouble = undefined;
-      screen.show(line.next(status, performance.now()), status.state);
-      if (status.state === 'paused' && lastState !== 'paused') {
-        screen.end();
-        note(`paused: no calls are made. Go on with:\n  durable-extract batch resume ${batch.id}`);
+      const isOver = status.state !== 'running' && status.state !== 'paused';
+      // One that is refused has nothing to show.
+      if (status.model !== null && status.state !== 'failed') {
+        screen.show(line.next(status, performance.now(), screen.columns()), status.state);
       }
+      if (isOver && !isAtWork) return await settled(batch, status);
+      if (status.state !== lastState) announce(status, screen);
       lastState = status.state;
     } catch (error) {
       if (exitCodeOf(error) === EXIT.badInput) throw error;
@@ -72,15 +78,23 @@ async function untilEnded(batch: BatchHandle, screen: Screen, onProgress: OnProg
       trouble = messageOf(error);
       lookAt = 0;
     }
-    if (status !== undefined && status.state !== 'running' && status.state !== 'paused') {
-      return settled(batch, status);
-    }
     if (performance.now() >= lookAt) {
       await startWhatDied(onProgress);
       lookAt = performance.now() + LOOK_AFTER_STACK_MS;
     }
     await sleep(screen.everyMs);
   }
+}
+
+/** What a person who watches should know of a state that is new. */
+function announce({ id, state }: BatchStatus, screen: Screen): void {
+  if (state !== 'paused' && state !== 'cancelled') return;
+  screen.end();
+  note(
+    state === 'paused'
+      ? `paused: no calls are made. Go on with:\n  durable-extract batch resume ${id}`
+      : CALLS_ARE_LET_FINISH,
+  );
 }
 
 /** Why it failed is said by its workflow. @throws {InvalidInputError} where its settings were wrong. */
@@ -117,6 +131,8 @@ async function startWhatDied(onProgress: OnProgress): Promise<void> {
 
 interface Screen {
   readonly everyMs: number;
+  /** That a line may take, at most. */
+  columns(): number;
   show(line: string, state: string): void;
   end(): void;
 }
@@ -127,11 +143,10 @@ function openScreen(): Screen {
     let isOpen = false;
     return {
       everyMs: ON_TERMINAL_MS,
+      // A terminal that does not know its size says 0; a full last column would begin another line.
+      columns: () => (stderr.columns || USUAL_COLUMNS) - 1,
       show(line) {
-        // A terminal that does not know its size says 0.
-        const columns = stderr.columns || USUAL_COLUMNS;
-        const shown = line.length < columns ? line : `${line.slice(0, columns - 2)}…`;
-        stderr.write(`\r\u001B[2K${shown}`);
+        stderr.write(`\r\u001B[2K${line}`);
         isOpen = true;
       },
       end() {
@@ -144,6 +159,7 @@ function openScreen(): Screen {
   let lastState: string | undefined;
   return {
     everyMs: IN_FILE_MS,
+    columns: () => Number.POSITIVE_INFINITY,
     show(line, state) {
       if (performance.now() < next && state === lastState) return;
       note(line);
@@ -154,7 +170,7 @@ function openScreen(): Screen {
   };
 }
 
-function reportEnd(status: BatchStatus): void {
+async function reportEnd(batch: BatchHandle, status: BatchStatus): Promise<void> {
   const { id, state, succeeded, failed, pending, total, simulated } = status;
   note(
     `${state}: ${grouped(succeeded)} of ${grouped(total)} extracted, ${grouped(failed)} failed` +
@@ -162,6 +178,12 @@ function reportEnd(status: BatchStatus): void {
   );
   if (simulated) note('SIMULATED: no model was asked; set OPENAI_API_KEY to ask one');
   if (state !== 'completed') note(`go on with: durable-extract batch resume ${id}`);
-  else if (failed > 0) note(`do the failed ones again with: durable-extract batch retry-failed ${id}`);
+  else if (failed > 0) note(await adviceOnFailed(batch));
   note(`results: durable-extract batch export ${id} --out results.jsonl`);
+}
+
+async function adviceOnFailed(batch: BatchHandle): Promise<string> {
+  return (await batch.countRetryable()) > 0
+    ? `do the failed ones again with: durable-extract batch retry-failed ${batch.id}`
+    : 'all that failed are lines that cannot be used: correct them, and run them under another id';
 }

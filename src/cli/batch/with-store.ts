@@ -1,0 +1,19 @@
+import { requireBatch } from '../../client/require-batch.ts';
+import { stackHome } from '../../stack/home.ts';
+import { openStore } from '../../store/open-store.ts';
+import type { Store } from '../../store/open-store.ts';
+
+/** For what the store alone can tell: no server is asked, and nothing is started. */
+export async function withStore<T>(use: (store: Store) => Promise<T>): Promise<T> {
+  const store = await openStore({ env: process.env, home: stackHome({ env: process.env }) });
+  try {
+    return await use(store);
+  } finally {
+    await store.close();
+  }
+}
+
+/** A batch of the store, before anything is started for it. @throws {InvalidInputError} where there is none. */
+export function storedBatch(id: string) {
+  return withStore((store) => requireBatch(store, id));
+}
