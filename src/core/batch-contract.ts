@@ -79,8 +79,11 @@ export interface BatchResult<T = Json> {
   readonly id: string;
   readonly success: boolean;
   readonly data: T | null;
+  /** Answers that were judged, in the round that gave this outcome. */
   readonly attempts: number;
+  /** Of that round, too. */
   readonly errors: readonly OutcomeError[];
+  /** In all rounds: the sum of all documents is what the batch's status tells. */
   readonly usage: Usage;
   /** `pending` where the document has no outcome yet. */
   readonly stopped: StopReason | 'pending' | null;

@@ -1,6 +1,8 @@
 import type { Kysely, Selectable } from 'kysely';
 import type { BatchSettings, RoundKind } from '../core/batch-contract.ts';
+import type { Usage } from '../core/contract.ts';
 import type { PreparedBatch } from '../core/prepared.ts';
+import { spendOfBatch } from './spend.ts';
 import { LoadingElsewhereError } from './store-errors.ts';
 import type { BatchesTable, Tables } from './tables.ts';
 
@@ -20,15 +22,6 @@ export interface StoredBatch {
   /** Epoch milliseconds. */
   readonly createdAt: number;
   readonly finishedAt: number | null;
-}
-
-/** What a batch has spent in all its rounds, as its answered attempts tell. */
-export interface AnsweredSpend {
-  readonly calls: number;
-  readonly promptTokens: number;
-  readonly completionTokens: number;
-  /** Null where the price of any of it is not known. */
-  readonly costUsd: number | null;
 }
 
 /** The batches. */
@@ -72,7 +65,8 @@ export interface BatchStore {
   }): Promise<void>;
   /** Takes the number of a new shard. No number is given twice. */
   takeShardNumber(id: string): Promise<number>;
-  spend(id: string): Promise<AnsweredSpend>;
+  /** What it has spent in all its rounds, as its answered attempts tell; no cost where the price of any is not known. */
+  spend(id: string): Promise<Usage>;
   /** Documents of a round with a rejected answer and without an outcome. */
   countRetrying(id: string, round: number): Promise<number>;
   list(): Promise<readonly StoredBatch[]>;
@@ -150,7 +144,7 @@ export function batchStore(db: Kysely<Tables>): BatchStore {
         .executeTakeFirstOrThrow();
       return next - 1;
     },
-    spend: (id) => spend(db, id),
+    spend: (id) => spendOfBatch(db, id),
     countRetrying: (id, round) => countRetrying(db, id, round),
     async list() {
       const rows = await db.selectFrom('batches').selectAll().orderBy('created_at').execute();
@@ -209,27 +203,6 @@ async function removeDocuments(db: Kysely<Tables>, id: string, loader: string): 
       )
       .execute();
   }
-}
-
-async function spend(db: Kysely<Tables>, id: string): Promise<AnsweredSpend> {
-  const row = await db
-    .selectFrom('attempts')
-    .select((of) => [
-      of.fn.sum<number | null>('calls').as('calls'),
-      of.fn.sum<number | null>('prompt_tokens').as('promptTokens'),
-      of.fn.sum<number | null>('completion_tokens').as('completionTokens'),
-      of.fn.sum<number | null>('cost_usd').as('costUsd'),
-      of.fn.countAll<number>().as('attempts'),
-      of.fn.count<number>('cost_usd').as('priced'),
-    ])
-    .where('batch_id', '=', id)
-    .executeTakeFirstOrThrow();
-  return {
-    calls: row.calls ?? 0,
-    promptTokens: row.promptTokens ?? 0,
-    completionTokens: row.completionTokens ?? 0,
-    costUsd: row.priced < row.attempts ? null : (row.costUsd ?? 0),
-  };
 }
 
 async function countRetrying(db: Kysely<Tables>, id: string, round: number): Promise<number> {

@@ -1,10 +1,11 @@
 import type { Kysely } from 'kysely';
 import type { BatchResult } from '../core/batch-contract.ts';
 import { NO_BATCH } from '../core/contract.ts';
-import type { OutcomeError, StopReason } from '../core/contract.ts';
+import type { OutcomeError, StopReason, Usage } from '../core/contract.ts';
 import type { Json, JsonObject } from '../core/json.ts';
 import type { DocumentOutcome, StoredOutcome } from '../core/stored-outcome.ts';
 import { documentIds } from './documents.ts';
+import { spendOfDocuments } from './spend.ts';
 import type { Tables } from './tables.ts';
 
 /** How a batch's documents stand. */
@@ -31,7 +32,10 @@ export interface OutcomeStore {
     outcomes: readonly DocumentOutcome[],
   ): Promise<readonly number[]>;
   count(batchId: string, round: number): Promise<OutcomeCounts>;
-  /** A batch's results in input order, after `afterSeq`; each with its place. */
+  /**
+   * A batch's results in input order, after `afterSeq`; each with its place. Attempts and errors are those of the round that
+   * gave the outcome; usage is that of all rounds, so that the sum of all documents is what the batch has spent.
+   */
   results(options: {
     readonly batchId: string;
     readonly afterSeq: number;
@@ -186,13 +190,18 @@ async function results(
         .onRef('a.round', '=', 'o.round')
         .onRef('a.attempt', '=', 'o.accepted_attempt'),
     )
-    .select(['d.seq', 'd.id', 'd.metadata', 'o.success', 'o.stopped', 'o.attempts', 'o.errors', 'o.calls'])
-    .select(['o.prompt_tokens', 'o.completion_tokens', 'o.cost_usd', 'a.data'])
+    .select(['d.seq', 'd.id', 'd.metadata', 'o.success', 'o.stopped', 'o.attempts', 'o.errors'])
+    .select(['o.unanswered_calls', 'a.data'])
     .where('d.batch_id', '=', batchId)
     .where('d.seq', '>', afterSeq)
     .orderBy('d.seq')
     .limit(limit)
     .execute();
+  const spendOf = await spendOfDocuments(
+    db,
+    batchId,
+    rows.map(({ id }) => id),
+  );
   return rows.map((row) => ({
     seq: row.seq,
     id: row.id,
@@ -200,14 +209,12 @@ async function results(
     data: row.data === null ? null : (JSON.parse(row.data) as Json),
     attempts: row.attempts ?? 0,
     errors: JSON.parse(row.errors ?? '[]') as readonly OutcomeError[],
-    usage: {
-      calls: row.calls ?? 0,
-      promptTokens: row.prompt_tokens ?? 0,
-      completionTokens: row.completion_tokens ?? 0,
-      // No call costs nothing; a call of unknown price costs null.
-      costUsd: row.success === null ? 0 : row.cost_usd,
-    },
+    usage: withCalls(spendOf(row.id), row.unanswered_calls ?? 0),
     stopped: row.success === null ? 'pending' : (row.stopped as StopReason | null),
     metadata: JSON.parse(row.metadata) as JsonObject,
   }));
+}
+
+function withCalls(usage: Usage, unanswered: number): Usage {
+  return { ...usage, calls: usage.calls + unanswered };
 }

@@ -741,9 +741,13 @@ describe.each([SQLITE, POSTGRES])('the store in $name', (database) => {
         await store.attempts.record(answerOf({ batchId: id, documentId: 'd3', round: 2, verdict }));
         await store.attempts.record(answerOf({ batchId: id, documentId: 'd0' }));
         const unpriced = { calls: 2, promptTokens: 7, completionTokens: 8, costUsd: null };
+        await store.attempts.record(
+          answerOf({ batchId: id, documentId: 'd1', verdict: REJECTED, usage: unpriced }),
+        );
+        const unanswered = { ...failedOutcome, errors: [error], unansweredCalls: 3 };
         await store.outcomes.recordDocuments(id, 1, [
           { seq: 3, outcome: succeededOutcome },
-          { seq: 1, outcome: { ...failedOutcome, errors: [error], usage: unpriced } },
+          { seq: 1, outcome: unanswered },
           { seq: 0, outcome: succeededOutcome },
         ]);
         await store.outcomes.recordDocuments(id, 2, [{ seq: 3, outcome: succeededOutcome }]);
@@ -751,6 +755,7 @@ describe.each([SQLITE, POSTGRES])('the store in $name', (database) => {
         const first = await store.outcomes.results({ batchId: id, afterSeq: -1, limit: 3 });
         const rest = await store.outcomes.results({ batchId: id, afterSeq: 2, limit: 3 });
         const nothing = { calls: 0, promptTokens: 0, completionTokens: 0, costUsd: 0 };
+        const ofBothRounds = { calls: 2, promptTokens: 20, completionTokens: 10, costUsd: 0.5 };
         const pending = {
           success: false,
           data: null,
@@ -774,13 +779,13 @@ describe.each([SQLITE, POSTGRES])('the store in $name', (database) => {
             data: null,
             attempts: 1,
             errors: [error],
-            usage: unpriced,
+            usage: { ...unpriced, calls: 2 + 3 },
             stopped: 'attempts',
           },
           { ...namesOf(2), ...pending },
         ]);
         expect(rest).toEqual([
-          { ...namesOf(3), ...extracted, data: { age: 5 } },
+          { ...namesOf(3), ...extracted, data: { age: 5 }, usage: ofBothRounds },
           { ...namesOf(4), ...pending },
         ]);
         expect(await store.outcomes.results({ batchId: id, afterSeq: 4, limit: 3 })).toEqual([]);

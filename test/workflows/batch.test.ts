@@ -385,6 +385,11 @@ describe('another round', () => {
           round: 2,
           calls: before + 4,
         });
+        const results = await allOf(batch.results());
+        expect(results[10]).toMatchObject({ attempts: 1, errors: [], usage: { calls: 4 } });
+        const sum = (of: 'calls' | 'promptTokens') =>
+          results.reduce((total, { usage }) => total + usage[of], 0);
+        expect([sum('calls'), sum('promptTokens')]).toEqual([after.calls, after.promptTokens]);
       },
     );
   });
@@ -423,7 +428,12 @@ describe('another round', () => {
         expect(asked).toBe(9);
         const store = await stack.extractor.store();
         const [first] = await store.outcomes.results({ batchId: batch.id, afterSeq: -1, limit: 1 });
-        expect(first).toMatchObject({ success: true, data: { number: 'd' }, usage: { calls: 0 } });
+        expect(first).toMatchObject({
+          success: true,
+          data: { number: 'd' },
+          attempts: 1,
+          usage: { calls: 3 },
+        });
       },
     ));
 
