@@ -3,7 +3,7 @@
  * Prints one line of JSON, `{"url", "pid"}`, when it is ready. SIGTERM and SIGINT stop it.
  *
  * `node src/provider/simulated/main.ts [--port N] [--host H] [--log-file F] [--seed N] [--latency-ms N|MIN-MAX]
- * [--rpm N] [--burst N] [--slow-ms N] [--retry-after N] [--failures-per-document N] [--honours-strict] [--faults JSON]`;
+ * [--rpm N] [--burst N] [--slow-ms N] [--retry-after N] [--failures-per-document N] [--hides-limits] [--honours-strict] [--faults JSON]`;
  * each option also as an environment variable: `SIMULATED_LOG_FILE` for `--log-file`.
  */
 import { parseArgs } from 'node:util';
@@ -23,12 +23,13 @@ const { values } = parseArgs({
     'slow-ms': { type: 'string' },
     'retry-after': { type: 'string' },
     'failures-per-document': { type: 'string' },
+    'hides-limits': { type: 'boolean' },
     'honours-strict': { type: 'boolean' },
     faults: { type: 'string' },
   },
 });
 
-type Flag = Exclude<keyof typeof values, 'honours-strict'>;
+type Flag = Exclude<keyof typeof values, 'honours-strict' | 'hides-limits'>;
 
 function given(flag: Flag): string | undefined {
   return values[flag] ?? process.env[`SIMULATED_${flag.replaceAll('-', '_').toUpperCase()}`];
@@ -68,6 +69,7 @@ const provider = await startSimulatedProvider({
   ...(host !== undefined && { host }),
   ...(logFile !== undefined && { logFile }),
   ...(faults !== undefined && { faults: JSON.parse(faults) as FaultRates }),
+  hidesLimits: values['hides-limits'] ?? process.env['SIMULATED_HIDES_LIMITS'] === 'true',
   honoursStrict: values['honours-strict'] ?? process.env['SIMULATED_HONOURS_STRICT'] === 'true',
 });
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {

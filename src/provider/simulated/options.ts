@@ -22,6 +22,8 @@ export interface SimulatedProviderOptions {
   readonly rpm?: number;
   /** Requests allowed at once under `rpm`. Default: one second's worth. */
   readonly burst?: number;
+  /** Whether `rpm` is kept to oneself: no header tells of it, and its 429s say nothing of when to return. Default false. */
+  readonly hidesLimits?: boolean;
   /** Whether a strict schema rules out mistakes of syntax and shape, as with OpenAI's own models. Default false: many compatible servers ignore `strict`. */
   readonly honoursStrict?: boolean;
   /** Where each call is appended as a line of JSON. */
@@ -41,6 +43,7 @@ export interface Settings {
   readonly failuresPerDocument: number;
   readonly rpm: number | null;
   readonly burst: number;
+  readonly hidesLimits: boolean;
   readonly honoursStrict: boolean;
   readonly logFile: string | null;
   readonly mostLogged: number;
@@ -60,6 +63,7 @@ export function settingsOf(options: SimulatedProviderOptions): Settings {
     failuresPerDocument: options.failuresPerDocument ?? 2,
     rpm,
     burst: options.burst ?? Math.max(1, Math.ceil((rpm ?? 0) / 60)),
+    hidesLimits: options.hidesLimits ?? false,
     honoursStrict: options.honoursStrict ?? false,
     logFile: options.logFile ?? null,
     mostLogged: options.mostLogged ?? 20_000,

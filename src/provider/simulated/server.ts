@@ -223,6 +223,10 @@ function handle(house: House, call: Call, body: string): void {
 function isTurnedAway({ limiter, settings }: House, call: Call, model: string): boolean {
   if (limiter === null) return false;
   const { taken, remaining, waitMs } = limiter.take(performance.now());
+  if (settings.hidesLimits) {
+    if (!taken) fail(call, rateLimitError(model, {}), 'rpm');
+    return !taken;
+  }
   call.response.setHeader('x-ratelimit-limit-requests', String(settings.rpm));
   call.response.setHeader('x-ratelimit-remaining-requests', String(remaining));
   call.response.setHeader('x-ratelimit-reset-requests', duration(waitMs));
