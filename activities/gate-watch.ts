@@ -49,6 +49,7 @@ export const NO_WATCH: GateWatch = {
 /** Counts since the last report. */
 interface Counts {
   succeeded: number;
+  answeredBegunAt: number | null;
   failed: Partial<Record<ProviderFailureType, number>>;
   isKeyRefused: boolean;
   isNearlyUsedUp: boolean;
@@ -134,6 +135,7 @@ export function gateWatch(options: {
       // An answer to a call from before the trouble says nothing of it.
       if (begunAt >= rowBegunAt) failuresInARow = 0;
       counts.succeeded += 1;
+      counts.answeredBegunAt = Math.max(counts.answeredBegunAt ?? 0, begunAt);
       counts.tokens += usage.promptTokens + usage.completionTokens;
       if (rateLimits !== undefined) {
         const { isNearlyUsedUp, ...limits } = rateLimits;
@@ -171,7 +173,15 @@ export function gateWatch(options: {
 }
 
 function noCounts(): Counts {
-  return { succeeded: 0, failed: {}, isKeyRefused: false, isNearlyUsedUp: false, tokens: 0, limits: {} };
+  return {
+    succeeded: 0,
+    answeredBegunAt: null,
+    failed: {},
+    isKeyRefused: false,
+    isNearlyUsedUp: false,
+    tokens: 0,
+    limits: {},
+  };
 }
 
 function sum(a: Counts, b: Counts): Counts {
@@ -181,6 +191,7 @@ function sum(a: Counts, b: Counts): Counts {
   }
   return {
     succeeded: a.succeeded + b.succeeded,
+    answeredBegunAt: b.answeredBegunAt ?? a.answeredBegunAt,
     failed,
     isKeyRefused: a.isKeyRefused || b.isKeyRefused,
     isNearlyUsedUp: a.isNearlyUsedUp || b.isNearlyUsedUp,

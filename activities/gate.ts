@@ -2,8 +2,8 @@ import type { GateStatus } from '../src/core/gate/gate-contract.ts';
 import type { Route } from '../src/core/prepared.ts';
 import type { World } from './world.ts';
 
-/** Where an open gate's provider is tried all the same, so that somebody notices when it is well again. */
-const TRY_EVERY_MS = 5_000;
+/** Somebody has to notice when a provider is well again that all go round. */
+const PROBE_EVERY_MS = 5_000;
 
 /** Makes the server hand calls out as the gate decided, and writes it down. What it returns is in the workflow's history. */
 export async function applyGate(
@@ -11,6 +11,17 @@ export async function applyGate(
   { status, at }: { readonly status: GateStatus; readonly at: number },
 ): Promise<GateStatus> {
   await world.gates.setCallsPerSecond(status);
+  await world.store.gates.record({ ...status, at });
+  return status;
+}
+
+/** Where a gate stood before; writes down how it stands where it is new. */
+export async function openGate(
+  world: World,
+  { status, at }: { readonly status: GateStatus; readonly at: number },
+): Promise<GateStatus> {
+  const known = await world.store.gates.read(status.provider);
+  if (known !== undefined) return known;
   await world.store.gates.record({ ...status, at });
   return status;
 }
@@ -31,11 +42,16 @@ export type ChosenRoute =
   /** None: what keeps the first from being taken. */
   | { readonly kind: 'closed'; readonly status: GateStatus };
 
-/** The first way whose gate lets calls through. Now and then the first of all, whatever its gate says. */
+/** The first way whose gate lets calls through. Now and then the first of all, whatever its gate says: a probe. */
 export async function chooseRoute(
   world: World,
-  { routes, mayWait }: { readonly routes: readonly Pick<Route, 'provider'>[]; readonly mayWait: boolean },
+  input: {
+    readonly routes: readonly Pick<Route, 'provider'>[];
+    readonly mayWait: boolean;
+    readonly mayProbe: boolean;
+  },
 ): Promise<ChosenRoute> {
+  const { routes, mayWait, mayProbe } = input;
   const providers = [...new Set(routes.map(({ provider }) => provider))];
   const gates = await Promise.all(providers.map((provider) => world.store.gates.read(provider)));
   const shut = new Map(
@@ -45,18 +61,19 @@ export async function chooseRoute(
   const first = routes[0] === undefined ? undefined : shut.get(routes[0].provider);
   if (first === undefined) return { kind: 'open', index: 0 };
   if (index < 0) return mayWait ? { kind: 'waiting', index: 0 } : { kind: 'closed', status: first };
-  return { kind: 'open', index: first.state === 'open' && isTimeToTry(first.provider) ? 0 : index };
+  const isProbe = mayProbe && first.state === 'open' && isTimeToProbe(first.provider);
+  return { kind: 'open', index: isProbe ? 0 : index };
 }
 
 function isShut({ state }: GateStatus): boolean {
   return state === 'open' || state === 'parked';
 }
 
-const triedAt = new Map<string, number>();
+const probedAt = new Map<string, number>();
 
 /** Of this worker: several together try as many times. */
-function isTimeToTry(provider: string): boolean {
-  const isDue = Date.now() - (triedAt.get(provider) ?? 0) >= TRY_EVERY_MS;
-  if (isDue) triedAt.set(provider, Date.now());
+function isTimeToProbe(provider: string): boolean {
+  const isDue = Date.now() - (probedAt.get(provider) ?? 0) >= PROBE_EVERY_MS;
+  if (isDue) probedAt.set(provider, Date.now());
   return isDue;
 }

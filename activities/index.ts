@@ -1,5 +1,6 @@
 import type { OpenedBatch, PreparedCall, PreparedExtraction } from '../src/core/prepared.ts';
 import { ask } from './ask.ts';
+import { endingFaults } from './ending-faults.ts';
 import type { AskInput, AskResult } from './ask.ts';
 import * as batches from './batches.ts';
 import * as gates from './gate.ts';
@@ -25,6 +26,7 @@ export interface StoreActivities {
   setBatchState(input: Input<typeof batches.setBatchState>): Promise<void>;
   setBatchConcurrency(input: Input<typeof batches.setBatchConcurrency>): Promise<void>;
   endedShards(input: Parameters<typeof batches.endedShards>[0]): ReturnType<typeof batches.endedShards>;
+  openGate(input: Input<typeof gates.openGate>): ReturnType<typeof gates.openGate>;
   applyGate(input: Input<typeof gates.applyGate>): ReturnType<typeof gates.applyGate>;
   gateStatus(input: Input<typeof gates.gateStatus>): ReturnType<typeof gates.gateStatus>;
   chooseRoute(input: Input<typeof gates.chooseRoute>): ReturnType<typeof gates.chooseRoute>;
@@ -53,6 +55,7 @@ export function houseActivities(world: World): PlanningActivities & StoreActivit
     setBatchState: (input) => batches.setBatchState(world, input),
     setBatchConcurrency: (input) => batches.setBatchConcurrency(world, input),
     endedShards: (input) => batches.endedShards(input),
+    openGate: (input) => gates.openGate(world, input),
     applyGate: (input) => gates.applyGate(world, input),
     gateStatus: (input) => gates.gateStatus(world, input),
     chooseRoute: (input) => gates.chooseRoute(world, input),
@@ -61,5 +64,8 @@ export function houseActivities(world: World): PlanningActivities & StoreActivit
 
 /** What a worker registers on a provider's task queue. */
 export function modelActivities(world: World): ModelActivities {
-  return { ask: (input) => ask(world, input), say: (input) => say(world, input) };
+  return {
+    ask: (input) => endingFaults(() => ask(world, input)),
+    say: (input) => endingFaults(() => say(world, input)),
+  };
 }

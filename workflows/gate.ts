@@ -24,7 +24,7 @@ import type {
   ResetInput,
   TripInput,
 } from '../src/core/gate/gate-contract.ts';
-import { callsPerSecond, newGate, nextGate, nextMoment } from '../src/core/gate/gate-machine.ts';
+import { callsPerSecond, gateFrom, newGate, nextGate, nextMoment } from '../src/core/gate/gate-machine.ts';
 import type { GateEvent, GateMemory } from '../src/core/gate/gate-machine.ts';
 import { store } from './house-activities.ts';
 
@@ -52,6 +52,8 @@ interface Valve {
   /** As the server and the store have it; null before they have been told. */
   applied: GateStatus | null;
   readonly changes: string[];
+  /** What was told before it knew where it stands; null from then on. */
+  backlog: GateEvent[] | null;
   hasChanged: boolean;
 }
 
@@ -70,9 +72,11 @@ export async function gate({ provider, config, carried }: GateInput<CarriedGate>
     memory: carried?.memory ?? newGate(Date.now()),
     applied: carried?.applied ?? null,
     changes: [...(carried?.changes ?? [])],
+    backlog: carried === undefined ? [] : null,
     hasChanged: true,
   };
   handleMessages(valve);
+  if (carried === undefined) await takeUp(valve);
   for (;;) {
     valve.hasChanged = false;
     await apply(valve);
@@ -95,8 +99,20 @@ function handleMessages(valve: Valve): void {
   setHandler(gateStatusQuery, () => statusOf(valve));
 }
 
+/** From where a gate of this provider stood before, if there was one. What the server does is left as it is until something happens. */
+async function takeUp(valve: Valve): Promise<void> {
+  const status = statusOf(valve);
+  const known = await store.openGate({ status, at: Date.now() });
+  const told = valve.backlog;
+  valve.backlog = null;
+  valve.memory = gateFrom(known, Date.now());
+  valve.applied = known.state === 'closed' ? statusOf(valve) : known;
+  for (const event of told ?? []) tell(valve, event);
+}
+
 /** Done once the server obeys. */
 async function byHand(valve: Valve, event: GateEvent): Promise<GateStatus> {
+  await condition(() => valve.backlog === null);
   tell(valve, event);
   const status = statusOf(valve);
   await condition(() => valve.applied !== null && valve.applied.since >= status.since);
@@ -104,6 +120,10 @@ async function byHand(valve: Valve, event: GateEvent): Promise<GateStatus> {
 }
 
 function tell(valve: Valve, event: GateEvent): void {
+  if (valve.backlog !== null) {
+    valve.backlog.push(event);
+    return;
+  }
   valve.memory = nextGate(valve.memory, event, Date.now(), valve.config);
   valve.hasChanged = true;
 }

@@ -28,8 +28,10 @@ export type GatedResult =
   | { readonly kind: 'failed'; readonly failed: FailedCall }
   | { readonly kind: 'stopped'; readonly stopped: 'outage' | 'deadline'; readonly message: string };
 
-/** So long a call waits for a worker before its way is chosen anew. */
-const START_WITHIN_MS = 5_000;
+/** So long a call waits for a worker before it is looked whether its circuit is still closed, */
+const START_WITHIN_MS = 10_000;
+/** and where there is another way. */
+const GO_ROUND_WITHIN_MS = 3_000;
 /** The same where there is no other way than to wait. */
 const LOOK_AGAIN_MS = 60_000;
 /** A gate hears of failures within a second. */
@@ -49,8 +51,8 @@ export async function callThroughGate(options: {
   readonly countFailed: (failed: FailedCall) => void;
 }): Promise<GatedResult> {
   const { prepared, attempt, deadlineAt, countFailed } = options;
-  for (;;) {
-    const plan = await planOf(prepared);
+  for (let tries = 1; ; tries += 1) {
+    const plan = await planOf(prepared, tries === 1);
     if ('stopped' in plan) return plan;
     try {
       const result = await beforeDeadline(deadlineAt, () => options.call(plan));
@@ -70,8 +72,15 @@ export async function callThroughGate(options: {
   }
 }
 
-/** Whom to ask. Where there is nothing to choose, nothing is asked of the store. */
-async function planOf({ provider, model, simulated, gate }: PreparedExtraction): Promise<CallPlan | Stopped> {
+/**
+ * Whom to ask. Where there is nothing to choose, nothing is asked of the store.
+ *
+ * @param mayProbe whether it may be the one that tries a provider whose circuit is open: no conversation is that twice.
+ */
+async function planOf(
+  { provider, model, simulated, gate }: PreparedExtraction,
+  mayProbe: boolean,
+): Promise<CallPlan | Stopped> {
   const first = { provider, model, simulated };
   if (gate === undefined) return { route: first };
   const { onOutage, fallbacks } = gate;
@@ -80,12 +89,14 @@ async function planOf({ provider, model, simulated, gate }: PreparedExtraction):
   const chosen = await store.chooseRoute({
     routes: routes.map((route) => ({ provider: route.provider })),
     mayWait: onOutage === 'wait',
+    mayProbe,
   });
   if (chosen.kind === 'closed') {
     const { reason, state, provider: name } = chosen.status;
     return { kind: 'stopped', stopped: 'outage', message: `the gate of ${name} is ${state}: ${reason}` };
   }
-  const startWithinMs = chosen.kind === 'waiting' ? LOOK_AGAIN_MS : START_WITHIN_MS;
+  const ownMs = fallbacks.length > 0 ? GO_ROUND_WITHIN_MS : START_WITHIN_MS;
+  const startWithinMs = chosen.kind === 'waiting' ? LOOK_AGAIN_MS : ownMs;
   return { route: routes[chosen.index] ?? first, startWithinMs };
 }
 

@@ -29,6 +29,8 @@ export async function extractCommand(
 ): Promise<number> {
   const schema = readSchema('extract', flags.schema);
   const settings = {
+    // Somebody sits before it: that a key is refused is to be said, and not waited out.
+    onOutage: 'fail' as const,
     ...readSettings(flags),
     ...(flags.id === undefined ? {} : { id: readNonEmpty('--id', flags.id) }),
   };
@@ -84,13 +86,18 @@ async function awaited(
 /** The same input under the same id joins the extraction instead of starting another. */
 function comeBackCommand(given: string | undefined, flags: ExtractFlags, id: string): string {
   const named = Object.entries({ ...flags, id, json: undefined }).flatMap(([name, value]) =>
-    value === undefined ? [] : [`--${name === 'maxAttempts' ? 'max-attempts' : name} ${quoted(value)}`],
+    value === undefined ? [] : [`--${flagOf(name)} ${quoted(value)}`],
   );
   const text = given === undefined ? [] : [quoted(given)];
   const fromInput = given === undefined && flags.file === undefined ? ['< the same text'] : [];
   return ['durable-extract extract', ...text, ...named, ...(flags.json ? ['--json'] : []), ...fromInput].join(
     ' ',
   );
+}
+
+/** `maxAttempts` is typed `max-attempts`. */
+function flagOf(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
 function quoted(word: string): string {

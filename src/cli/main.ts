@@ -4,6 +4,7 @@ import { EXIT, exitCodeOf } from './exit-codes.ts';
 import type { ExportFlags } from './batch/export.ts';
 import type { BatchFlags, BatchRunFlags } from './batch/flags.ts';
 import type { ExtractFlags } from './extract-command.ts';
+import type { GateFlags } from './gate/gate-commands.ts';
 import { note } from './output.ts';
 import type { StackFlags } from './stack-commands.ts';
 
@@ -16,7 +17,7 @@ function program(setExitCode: (code: number) => void): Command {
     .addHelpText(
       'after',
       '\nExit codes: 0 done, 1 internal fault, 2 wrong usage or bad input, 3 not extracted.\n' +
-        'Without OPENAI_API_KEY a simulated provider answers, and everything printed says so.\n\n' +
+        'Without OPENAI_API_KEY, and without a configuration file, a simulated provider answers, and everything printed says so.\n\n' +
         "Example: durable-extract extract 'Ada Lovelace, ada@example.org' --schema user",
     )
     .exitOverride();
@@ -29,6 +30,7 @@ function program(setExitCode: (code: number) => void): Command {
     .option('--model <model>', 'model, or provider/model')
     .option('--strategy <strategy>', 'basic, feedback or adaptive (default)')
     .option('--max-attempts <n>', 'answers that are judged, at most (default 3)')
+    .option('--on-outage <what>', 'while the provider is down: fail (default) or wait')
     .option('--id <id>', 'names the extraction: the same id twice is one extraction')
     .option('--json', 'print the whole outcome')
     .action(async (text: string | undefined, flags: ExtractFlags) => {
@@ -66,11 +68,45 @@ function program(setExitCode: (code: number) => void): Command {
       const { workerCommand } = await import('./worker-command.ts');
       setExitCode(await workerCommand(onProgress));
     });
+  addGateCommands(root.command('gate').description('the valve before each provider'), setExitCode);
   addBatchCommands(root.command('batch').description('extract from many documents'), setExitCode);
   for (const command of [...root.commands, ...root.commands.flatMap(({ commands }) => commands)]) {
     command.showHelpAfterError(`See: durable-extract ${pathOf(command)} --help`);
   }
   return root.showHelpAfterError('See: durable-extract --help');
+}
+
+function addGateCommands(gate: Command, setExitCode: (code: number) => void): void {
+  gate
+    .command('status')
+    .description('how the gates stand, or one of them; starts nothing')
+    .argument('[provider]')
+    .option('--json', 'print JSON')
+    .action(async (provider: string | undefined, flags: GateFlags) => {
+      const { gateStatusCommand } = await import('./gate/gate-commands.ts');
+      setExitCode(await gateStatusCommand(provider, flags));
+    });
+  gate
+    .command('trip')
+    .description('make no further calls: documents wait')
+    .argument('<provider>')
+    .option('--reason <words>', 'why, for those who come after')
+    .option('--for <time>', '90s, 10m, 2h (default: until it is reset)')
+    .option('--json', 'print JSON')
+    .action(async (provider: string, flags: GateFlags) => {
+      const { gateTripCommand } = await import('./gate/gate-commands.ts');
+      setExitCode(await gateTripCommand(provider, flags, onProgress));
+    });
+  gate
+    .command('reset')
+    .description('let calls through again')
+    .argument('<provider>')
+    .option('--reason <words>', 'why, for those who come after')
+    .option('--json', 'print JSON')
+    .action(async (provider: string, flags: GateFlags) => {
+      const { gateResetCommand } = await import('./gate/gate-commands.ts');
+      setExitCode(await gateResetCommand(provider, flags, onProgress));
+    });
 }
 
 function addBatchCommands(batch: Command, setExitCode: (code: number) => void): void {
@@ -84,6 +120,7 @@ function addBatchCommands(batch: Command, setExitCode: (code: number) => void): 
     .option('--model <model>', 'model, or provider/model')
     .option('--strategy <strategy>', 'basic, feedback or adaptive (default)')
     .option('--max-attempts <n>', 'answers that are judged, at most, for each document (default 3)')
+    .option('--on-outage <what>', 'while the provider is down: wait (default) or fail')
     .option('--skip-bad-lines', 'record lines that cannot be used as failed documents, and go on')
     .option('--text-column <name>', "of a .csv file (default 'text')")
     .option('--id-column <name>', "of a .csv file (default 'id')")

@@ -1,5 +1,5 @@
-import { STRATEGIES } from '../core/contract.ts';
-import type { StrategyName } from '../core/contract.ts';
+import { ON_OUTAGE, STRATEGIES } from '../core/contract.ts';
+import type { OnOutage, StrategyName } from '../core/contract.ts';
 import { UsageError } from './exit-codes.ts';
 
 /** Options that `extract` and `batch run` share, as they are typed. */
@@ -7,6 +7,7 @@ export interface SettingFlags {
   readonly model?: string;
   readonly strategy?: string;
   readonly maxAttempts?: string;
+  readonly onOutage?: string;
 }
 
 /** The contract's own limit. */
@@ -15,10 +16,11 @@ const MAX_ATTEMPTS = 100;
 const MAX_ID_CHARS = 900;
 
 /** How documents are extracted, as the options of `extract` and of `batch run` say. @throws {UsageError} */
-export function readSettings({ model, strategy, maxAttempts }: SettingFlags) {
+export function readSettings({ model, strategy, maxAttempts, onOutage }: SettingFlags) {
   return {
     ...(model === undefined ? {} : { model: readNonEmpty('--model', model) }),
     ...(strategy === undefined ? {} : { strategy: readStrategy(strategy) }),
+    ...(onOutage === undefined ? {} : { onOutage: readOnOutage(onOutage) }),
     ...(maxAttempts === undefined ? {} : { retry: { maxAttempts: readAttempts(maxAttempts) } }),
   };
 }
@@ -29,6 +31,14 @@ export function readNonEmpty(flag: string, given: string): string {
   const got = given.trim() === '' ? 'an empty one' : `${given.length} characters`;
   throw new UsageError(
     `${flag}: expected a name of 1 to ${MAX_ID_CHARS} characters, got ${got}. Give one, or leave ${flag} out.`,
+  );
+}
+
+function readOnOutage(given: string): OnOutage {
+  const known = ON_OUTAGE.find((name) => name === given);
+  if (known !== undefined) return known;
+  throw new UsageError(
+    `--on-outage: expected ${ON_OUTAGE.join(' or ')}, got '${given}'. 'wait' waits until the provider is back; 'fail' gives up at once.`,
   );
 }
 

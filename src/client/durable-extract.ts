@@ -17,6 +17,7 @@ import type {
   RetryConfig,
   SchemaReference,
 } from '../core/contract.ts';
+import type { GateStatus } from '../core/gate/gate-contract.ts';
 import type { Json, JsonObject } from '../core/json.ts';
 import { stackHome } from '../stack/home.ts';
 import { resolveTemporalConnection } from '../stack/connection.ts';
@@ -26,6 +27,8 @@ import type { Store } from '../store/open-store.ts';
 import { BatchHandle } from './batch-handle.ts';
 import { requireBatchId, requireConcurrency } from './batch-options.ts';
 import { coordinatorOf } from './coordinator.ts';
+import { gateHandle } from './gates.ts';
+import type { GateHandle } from './gates.ts';
 import { InvalidInputError } from './invalid-input-error.ts';
 import { putBatch } from './put-batch.ts';
 import { resultOf } from './workflow-result.ts';
@@ -203,6 +206,20 @@ export class DurableExtract {
     const isNew = await putBatch(await this.store(), onProgress === undefined ? put : { ...put, onProgress });
     await batch.ensureStarted();
     return { batch, joined: !isNew };
+  }
+
+  /** The gates of all providers, as they stand. */
+  async gates(): Promise<readonly GateStatus[]> {
+    return (await this.store()).gates.list();
+  }
+
+  /**
+   * The gate of one provider: to see, trip and reset it.
+   *
+   * @throws {InvalidInputError} for a provider that no worker ever had.
+   */
+  async gate(provider: string): Promise<GateHandle> {
+    return gateHandle({ client: this.client, store: await this.store() }, provider);
   }
 
   /** A batch that was started before. With its zod schema, results are typed and parsed by it. */

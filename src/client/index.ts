@@ -9,10 +9,12 @@ export type {
   SchemaOption,
 } from './durable-extract.ts';
 export { BatchHandle } from './batch-handle.ts';
+export type { GateHandle } from './gates.ts';
 export { InvalidInputError } from './invalid-input-error.ts';
 export { StoreError } from '../store/store-errors.ts';
 export { DEFAULT_RETRY } from '../core/contract.ts';
 export type { BatchResult, BatchState, BatchStatus } from '../core/batch-contract.ts';
+export type { GateStateName, GateStatus, ResetInput, TripInput } from '../core/gate/gate-contract.ts';
 export type {
   Budget,
   ChatMessage,
@@ -20,6 +22,7 @@ export type {
   ConversationState,
   Fault,
   Mode,
+  OnOutage,
   Outcome,
   OutcomeError,
   ProblemDetail,

@@ -75,7 +75,7 @@ export async function openGates(options: {
     providers.map(async (provider) => {
       const gate = await store.gates.read(provider.name);
       if (gate === undefined || gate.state === 'closed') await applyRateLimit(server, provider);
-      else await signal(provider, 'workerStarted', {});
+      await signal(provider, 'workerStarted', {});
     }),
   );
   return {

@@ -32,7 +32,11 @@ const workerPids = new Set<number>();
 /** The environment of the tests, with a home or without one yet. */
 export function testEnvironment(home?: string): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(([name]) => !OTHERS.test(name));
-  return { ...Object.fromEntries(kept), DURABLE_EXTRACT_GATE: 'off', ...(home === undefined ? {} : { DURABLE_EXTRACT_HOME: home }) };
+  return {
+    ...Object.fromEntries(kept),
+    DURABLE_EXTRACT_GATE: 'off',
+    ...(home === undefined ? {} : { DURABLE_EXTRACT_HOME: home }),
+  };
 }
 
 /** Finds the Temporal CLI, which on a new machine takes minutes. */

@@ -9,6 +9,7 @@ export async function withWorker<T>(
   { home, env }: Pick<TestStack, 'home' | 'env'>,
   options: {
     readonly provider: Provider;
+    readonly others?: readonly Provider[];
     readonly schemas?: SchemaRegistry;
     readonly callTimeoutMs?: number;
     /** Off unless a test is about it: failures of one test would hold up the next. */
@@ -22,7 +23,7 @@ export async function withWorker<T>(
     connection: connection.nativeOptions ?? {},
     namespace: connection.namespace,
     env: { ...env, DURABLE_EXTRACT_GATE: options.gates ?? 'off' },
-    providers: [options.provider],
+    providers: [options.provider, ...(options.others ?? [])],
     schemas: options.schemas ?? {},
     callTimeoutMs: options.callTimeoutMs ?? 1_000,
     shutdownGraceMs: 100,

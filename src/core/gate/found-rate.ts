@@ -1,7 +1,7 @@
 /**
- * The rate of calls that a provider takes, found by trying: down at once where it says 429, up while it does not (additive
- * increase, multiplicative decrease; Chiu and Jain, 1989), with steps that grow as long as nothing happens, so that a rate
- * guessed far too low is soon left behind.
+ * The rate of calls that a provider takes, found by trying: down at once where it says 429, up while it does not (after additive
+ * increase, multiplicative decrease; Chiu and Jain, 1989). A guess is left behind in large steps, since one worker sees only its
+ * share of the calls; from the first 429 on the steps are small, and grow as long as nothing happens.
  */
 export interface FoundRate {
   readonly callsPerSecond: number;
@@ -15,29 +15,39 @@ export interface FoundRate {
   readonly loweredAt: number;
 }
 
-/** How a rate is sought. */
+/**
+ * How a rate is sought. Found by simulation (test/core/found-rate.test.ts): the limit is met within 30 s from a fifth of it and
+ * from twice as much, also where the provider takes a burst of some seconds before it says 429.
+ */
 export const FOUND_RATE = {
   /** Calls a second: never less. */
   lowest: 0.1,
-  /** A 429 leaves so much of the rate. */
-  decrease: 0.85,
+  /** A 429 takes back the last step, and leaves so much of the rate before it. */
+  decrease: 0.9,
   stepEveryMs: 5_000,
-  firstStep: 0.02,
-  stepGrowth: 1.5,
-  largestStep: 0.3,
+  /** Of a rate that is only guessed. */
+  searchStep: 0.5,
+  /** Of a rate that is known about. */
+  carefulStep: 0.01,
+  stepGrowth: 1.2,
+  largestStep: 0.5,
   /** So long one decrease is given to show. */
-  settleMs: 2_500,
+  settleMs: 2_000,
   /** At so many times the rate that was too much, no limit is needed any more. */
-  release: 4,
+  release: 20,
 } as const;
 
-/** Begins a little below what was taken before the first 429. */
+/** From what was taken before the first 429: a guess. */
 export function foundRate(taken: number, now: number): FoundRate {
-  const callsPerSecond = Math.max(FOUND_RATE.lowest, taken * 0.95);
+  return { ...toldRate(taken, now), step: FOUND_RATE.searchStep };
+}
+
+/** From a limit that the provider told. Begins a little below. */
+export function toldRate(limit: number, now: number): FoundRate {
   return {
-    callsPerSecond,
-    tooMuch: Math.max(FOUND_RATE.lowest, taken),
-    step: FOUND_RATE.firstStep,
+    callsPerSecond: Math.max(FOUND_RATE.lowest, limit * 0.95),
+    tooMuch: Math.max(FOUND_RATE.lowest, limit),
+    step: FOUND_RATE.carefulStep,
     nextStepAt: now + FOUND_RATE.stepEveryMs,
     loweredAt: now,
   };
@@ -46,10 +56,11 @@ export function foundRate(taken: number, now: number): FoundRate {
 /** After a 429. */
 export function loweredRate(rate: FoundRate, now: number): FoundRate {
   if (now - rate.loweredAt < FOUND_RATE.settleMs) return rate;
+  const beforeTheStep = rate.callsPerSecond / (1 + rate.step);
   return {
-    callsPerSecond: Math.max(FOUND_RATE.lowest, rate.callsPerSecond * FOUND_RATE.decrease),
+    callsPerSecond: Math.max(FOUND_RATE.lowest, beforeTheStep * FOUND_RATE.decrease),
     tooMuch: rate.callsPerSecond,
-    step: FOUND_RATE.firstStep,
+    step: FOUND_RATE.carefulStep,
     nextStepAt: now + FOUND_RATE.stepEveryMs,
     loweredAt: now,
   };
@@ -65,4 +76,9 @@ export function grownRate(rate: FoundRate, now: number): FoundRate | null {
     step: Math.min(FOUND_RATE.largestStep, rate.step * FOUND_RATE.stepGrowth),
     nextStepAt: now + FOUND_RATE.stepEveryMs,
   };
+}
+
+/** After a time without calls, which says nothing: the next step up is a whole wait away. */
+export function heldRate(rate: FoundRate, now: number): FoundRate {
+  return { ...rate, nextStepAt: now + FOUND_RATE.stepEveryMs };
 }

@@ -20,6 +20,8 @@ export type GateStateName = (typeof GATE_STATES)[number];
 /** What one worker saw of a provider since its last report. */
 export interface GateReport {
   readonly succeeded: number;
+  /** Epoch milliseconds at which the latest of the answered calls began; null without any. */
+  readonly answeredBegunAt: number | null;
   readonly failed: Partial<Readonly<Record<ProviderFailureType, number>>>;
   /** Whether the provider refused the key. */
   readonly isKeyRefused: boolean;

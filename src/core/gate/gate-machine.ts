@@ -4,15 +4,17 @@
  * | state | calls a second | leaves it |
  * |---|---|---|
  * | `closed` | `rpm / 60`, or no limit | 429: `throttled`; too many failures: `open`; quota or key: `parked` |
- * | `throttled` | the rate found to work; none before `Retry-After` has passed | long clean: `closed`; as above |
+ * | `throttled` | the rate found to work | long clean: `closed`; as above |
  * | `open` | one each `waitDurationInOpenStateMs` | a call is answered: `half_open` |
  * | `half_open` | `permittedNumberOfCallsInHalfOpenState` | enough answered: `closed` or `throttled`; too many failed: `open` |
  * | `parked` | none | reset, or its time: `half_open` |
+ *
+ * Never more than the ceiling (`rpm / 60`, and what tokens a minute allow), and none before a `Retry-After` has passed.
  */
 import type { ProviderFailureType } from '../contract.ts';
 import type { GateConfig } from './gate-config.ts';
-import type { GateReport, GateStateName } from './gate-contract.ts';
-import { foundRate, grownRate, loweredRate } from './found-rate.ts';
+import type { GateReport, GateStateName, GateStatus } from './gate-contract.ts';
+import { foundRate, grownRate, heldRate, loweredRate, toldRate } from './found-rate.ts';
 import type { FoundRate } from './found-rate.ts';
 
 /** All that a gate remembers. Plain JSON: it is carried from run to run. */
@@ -25,7 +27,7 @@ export interface GateMemory {
   readonly parkedUntil: number | null;
   /** Why it is parked: a new worker may bring another key, but no worker brings money. */
   readonly parkedFor: 'quota' | 'key' | 'operator' | null;
-  /** Of `throttled`: what the provider told. */
+  /** What the provider told with a 429. No call before that, whatever becomes of the gate meanwhile; only a reset drops it. */
   readonly pausedUntil: number | null;
   /** The rate found to work, and how it is sought; null where none had to be. */
   readonly found: FoundRate | null;
@@ -83,6 +85,24 @@ export function newGate(now: number): GateMemory {
   };
 }
 
+/**
+ * A gate whose workflow is gone, from what the store last knew of it. It is tried a little rather than taken for closed: the
+ * server still hands out calls as the one before decided.
+ */
+export function gateFrom({ state, reason, since, until }: GateStatus, now: number): GateMemory {
+  const gate = newGate(now);
+  switch (state) {
+    case 'closed':
+      return { ...gate, reason, since };
+    case 'parked':
+      return parked(gate, now, { reason, parkedFor: 'operator', parkedUntil: until });
+    case 'open':
+    case 'half_open':
+    case 'throttled':
+      return halfOpen(gate, now, `its workflow was gone; it was ${state}: ${reason}`);
+  }
+}
+
 /** What a gate becomes by an event. */
 export function nextGate(gate: GateMemory, event: GateEvent, now: number, config: GateConfig): GateMemory {
   switch (event.kind) {
@@ -112,20 +132,22 @@ export function nextGate(gate: GateMemory, event: GateEvent, now: number, config
 
 /** Calls a second that the server is to hand out; null for no limit. */
 export function callsPerSecond(gate: GateMemory, config: GateConfig, now: number): number | null {
-  const ceiling = ceilingOf(gate, config);
+  const isPaused = gate.pausedUntil !== null && gate.pausedUntil > now;
+  return lowest(ceilingOf(gate, config), isPaused ? NO_CALLS_PER_SECOND : rateOf(gate, config));
+}
+
+/** What the state allows; null for no limit. */
+function rateOf(gate: GateMemory, config: GateConfig): number | null {
+  const found = gate.found?.callsPerSecond ?? null;
   switch (gate.state) {
     case 'closed':
-      return ceiling;
+      return null;
     case 'throttled':
-      if (gate.pausedUntil !== null && gate.pausedUntil > now) return NO_CALLS_PER_SECOND;
-      return lowest(ceiling, gate.found?.callsPerSecond ?? null);
+      return found;
     case 'open':
       return 1_000 / openTimeMs(gate, config);
     case 'half_open':
-      return lowest(
-        lowest(ceiling, gate.found?.callsPerSecond ?? null),
-        config.permittedNumberOfCallsInHalfOpenState,
-      );
+      return lowest(found, config.permittedNumberOfCallsInHalfOpenState);
     case 'parked':
       return NO_CALLS_PER_SECOND;
   }
@@ -133,16 +155,16 @@ export function callsPerSecond(gate: GateMemory, config: GateConfig, now: number
 
 /** When the gate is to be told `time`; null where it waits for others. */
 export function nextMoment(gate: GateMemory, config: GateConfig): number | null {
+  if (gate.state === 'parked') return gate.parkedUntil;
+  if (gate.pausedUntil !== null) return gate.pausedUntil;
   switch (gate.state) {
     case 'closed':
     case 'open':
       return null;
     case 'throttled':
-      return lowest(gate.pausedUntil, gate.found?.nextStepAt ?? null);
+      return gate.found?.nextStepAt ?? null;
     case 'half_open':
       return gate.since + config.maxWaitDurationInHalfOpenStateMs;
-    case 'parked':
-      return gate.parkedUntil;
   }
 }
 
@@ -165,12 +187,15 @@ function afterReport(gate: GateMemory, report: GateReport, now: number, config: 
   switch (gate.state) {
     case 'open':
       if (isRateLimited(report)) return throttled(told, report, now, config);
-      return report.succeeded > 0 ? halfOpen(told, now, 'a probe was answered') : told;
+      return isAnsweredSince(gate, report) ? halfOpen(told, now, 'a probe was answered') : told;
     case 'half_open':
-      return isRateLimited(report) ? throttled(told, report, now, config) : decide(told, now, config);
+      if (isRateLimited(report)) return throttled(told, report, now, config);
+      // In a pause come only answers to calls made before.
+      return told.pausedUntil === null ? decide(told, now, config) : told;
     case 'closed':
     case 'throttled': {
-      const trouble = troubleOf(told, now, config);
+      // Old successes leave the window as well as old failures: only a failure may open.
+      const trouble = healthFailures(report) > 0 ? troubleOf(told, now, config) : null;
       if (trouble !== null) return opened(told, now, trouble, 0);
       if (isRateLimited(report)) return throttled(told, report, now, config);
       return gate.state === 'closed' && report.isNearlyUsedUp ? forestalled(told, now, config) : told;
@@ -178,12 +203,17 @@ function afterReport(gate: GateMemory, report: GateReport, now: number, config: 
   }
 }
 
+/** Calls that were under way when the circuit opened are no probes. */
+function isAnsweredSince({ since }: GateMemory, { answeredBegunAt }: GateReport): boolean {
+  return answeredBegunAt !== null && answeredBegunAt > since;
+}
+
 /** Keeps to the limit that the provider's headers tell, before it says 429. */
 function forestalled(gate: GateMemory, now: number, config: GateConfig): GateMemory {
   const { rpm } = gate.limits;
   if (rpm === undefined || config.rpm !== undefined) return gate;
   const reason = `little is left of the ${rpm} requests a minute that the provider's headers tell`;
-  return { ...fresh(gate), state: 'throttled', reason, since: now, found: foundRate(rpm / 60, now) };
+  return { ...fresh(gate), state: 'throttled', reason, since: now, found: toldRate(rpm / 60, now) };
 }
 
 /** A provider that says so is well, whatever it was before. */
@@ -215,6 +245,7 @@ function remember(gate: GateMemory, report: GateReport, now: number, config: Gat
           ? average
           : known + TOKENS_WEIGHT * (average - known),
     limits: { ...gate.limits, ...report.limits },
+    pausedUntil: limited > 0 ? later(gate.pausedUntil, report.notBefore, now) : gate.pausedUntil,
   };
 }
 
@@ -253,17 +284,25 @@ function troubleOf(gate: GateMemory, now: number, config: GateConfig): string | 
 
 /** Less from now on, since the provider said that it was too much. */
 function throttled(gate: GateMemory, report: GateReport, now: number, config: GateConfig): GateMemory {
-  const told = gate.limits.rpm === undefined ? report.takenPerSecond : gate.limits.rpm / 60;
-  const guess = lowest(ceilingOf(gate, config), told) ?? told;
-  const pausedUntil = Math.max(gate.pausedUntil ?? 0, report.notBefore ?? 0);
   const before = gate.state === 'throttled' ? gate : { ...fresh(gate), since: now };
   return {
     ...before,
     state: 'throttled',
     reason: 'the provider said that it was too much (429)',
-    pausedUntil: pausedUntil > now ? pausedUntil : null,
-    found: gate.found === null ? foundRate(guess, now) : loweredRate(gate.found, now),
+    found: lowered(gate, report, now, config),
   };
+}
+
+function lowered(gate: GateMemory, report: GateReport, now: number, config: GateConfig): FoundRate {
+  const ceiling = ceilingOf(gate, config) ?? Number.POSITIVE_INFINITY;
+  const { found, limits } = gate;
+  // Above the ceiling nothing was tried.
+  if (found !== null) {
+    return loweredRate({ ...found, callsPerSecond: Math.min(found.callsPerSecond, ceiling) }, now);
+  }
+  return limits.rpm === undefined
+    ? foundRate(Math.min(report.takenPerSecond, ceiling), now)
+    : toldRate(Math.min(limits.rpm / 60, ceiling), now);
 }
 
 function afterTime(gate: GateMemory, now: number, config: GateConfig): GateMemory {
@@ -271,28 +310,27 @@ function afterTime(gate: GateMemory, now: number, config: GateConfig): GateMemor
   if (due === null || due > now) return gate;
   switch (gate.state) {
     case 'closed':
-    case 'open':
       return gate;
     case 'parked':
       return halfOpen(gate, now, 'its time has come');
+    case 'open':
+      return resumed(gate, now);
     case 'half_open':
-      return concluded(gate, now, config);
+      return gate.pausedUntil === null ? concluded(gate, now, config) : resumed({ ...gate, since: now }, now);
     case 'throttled': {
-      const resumed =
-        gate.pausedUntil !== null && gate.pausedUntil <= now ? { ...gate, pausedUntil: null } : gate;
-      if (resumed.found === null)
-        return closed(resumed, now, 'the pause that the provider asked for is over');
-      if (resumed.found.nextStepAt > now) return resumed;
-      const found = grownRate(resumed.found, now);
+      if (gate.pausedUntil !== null) return resumed(gate, now);
+      const found = gate.found === null ? null : grownRate(gate.found, now);
       return found === null
-        ? closed(
-            { ...resumed, found: null },
-            now,
-            'no 429 for long, at several times the rate that once was too much',
-          )
-        : { ...resumed, found };
+        ? closed({ ...gate, found }, now, 'no 429 for long, at several times the rate that once was too much')
+        : { ...gate, found };
     }
   }
+}
+
+/** After a pause: what was not tried cannot have gone well, so the rate stays for one more step. */
+function resumed(gate: GateMemory, now: number): GateMemory {
+  const found = gate.found === null ? null : heldRate(gate.found, now);
+  return { ...gate, pausedUntil: null, found };
 }
 
 /** Of `half_open`: as soon as its calls say something. */
@@ -319,7 +357,7 @@ function concluded(gate: GateMemory, now: number, config: GateConfig): GateMemor
       state: 'throttled',
       reason,
       since: now,
-      found: foundRate(gate.found.callsPerSecond, now),
+      found: heldRate(gate.found, now),
     };
   }
   return closed(gate, now, reason);
@@ -330,7 +368,8 @@ function opened(gate: GateMemory, now: number, reason: string, reopenings: numbe
 }
 
 function halfOpen(gate: GateMemory, now: number, reason: string): GateMemory {
-  return { ...fresh(gate), state: 'half_open', reason, since: now };
+  const pausedUntil = later(gate.pausedUntil, null, now);
+  return { ...fresh(gate), state: 'half_open', reason, since: now, pausedUntil };
 }
 
 function closed(gate: GateMemory, now: number, reason: string): GateMemory {
@@ -356,7 +395,6 @@ function fresh(gate: GateMemory): GateMemory {
     ...gate,
     parkedUntil: null,
     parkedFor: null,
-    pausedUntil: null,
     window: [],
     failuresInARow: 0,
     probes: { succeeded: 0, failed: 0 },
@@ -378,4 +416,10 @@ function ceilingOf({ tokensPerCall, limits }: GateMemory, { rpm, tpm }: GateConf
 function lowest(a: number | null, b: number | null): number | null {
   if (a === null) return b;
   return b === null ? a : Math.min(a, b);
+}
+
+/** The later of two times, either of which may be none; null where it is over. */
+function later(a: number | null, b: number | null, now: number): number | null {
+  const time = Math.max(a ?? 0, b ?? 0);
+  return time > now ? time : null;
 }

@@ -1,0 +1,75 @@
+import { requireGate } from '../../client/gates.ts';
+import type { GateHandle } from '../../client/gates.ts';
+import type { GateStatus } from '../../core/gate/gate-contract.ts';
+import type { OnProgress } from '../../stack/progress.ts';
+import { withStore } from '../batch/with-store.ts';
+import { connectToRunning } from '../connect-to-running.ts';
+import { EXIT, UsageError } from '../exit-codes.ts';
+import { note, print } from '../output.ts';
+import { gateLine } from './gate-line.ts';
+
+/** As commander gives them. */
+export interface GateFlags {
+  readonly json?: boolean;
+  readonly reason?: string;
+  readonly for?: string;
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000 };
+
+/** `gate status [PROVIDER]`: starts nothing. */
+export async function gateStatusCommand(provider: string | undefined, { json }: GateFlags): Promise<number> {
+  const gates = await withStore(async (store) =>
+    provider === undefined ? store.gates.list() : [await requireGate(store, provider)],
+  );
+  if (json) print(provider === undefined ? gates : gates[0]);
+  else if (gates.length === 0) note('no gates yet: each provider has one once a worker has started');
+  else for (const gate of gates) note(gateLine(gate, Date.now()));
+  return EXIT.done;
+}
+
+/** `gate trip PROVIDER`: no further calls, until it is reset or its time is over. */
+export function gateTripCommand(provider: string, flags: GateFlags, onProgress: OnProgress): Promise<number> {
+  const forMs = flags.for === undefined ? undefined : durationMs(flags.for);
+  const reason = flags.reason ?? 'tripped by hand';
+  if (reason.trim() === '') throw new UsageError('gate trip: expected words in --reason, got none.');
+  return change(provider, flags, onProgress, (gate) =>
+    gate.trip({ reason, ...(forMs === undefined ? {} : { forMs }) }),
+  );
+}
+
+/** `gate reset PROVIDER`: lets calls through again. */
+export function gateResetCommand(
+  provider: string,
+  flags: GateFlags,
+  onProgress: OnProgress,
+): Promise<number> {
+  return change(provider, flags, onProgress, (gate) =>
+    gate.reset({ reason: flags.reason ?? 'reset by hand' }),
+  );
+}
+
+async function change(
+  provider: string,
+  { json }: GateFlags,
+  onProgress: OnProgress,
+  make: (gate: GateHandle) => Promise<GateStatus>,
+): Promise<number> {
+  await withStore((store) => requireGate(store, provider));
+  const extractor = await connectToRunning(onProgress);
+  try {
+    const status = await make(await extractor.gate(provider));
+    note(gateLine(status, Date.now()));
+    if (json) print(status);
+    return EXIT.done;
+  } finally {
+    await extractor.close();
+  }
+}
+
+function durationMs(given: string): number {
+  const [, amount, unit] = /^(\d+(?:\.\d+)?)(s|m|h)$/.exec(given) ?? [];
+  const ms = Number(amount) * (UNIT_MS[unit ?? ''] ?? 0);
+  if (ms > 0) return ms;
+  throw new UsageError(`gate trip: --for: expected a time such as 90s, 10m or 2h, got '${given}'.`);
+}
