@@ -84,6 +84,17 @@ try {
     await record('shard', 'batch/three/1');
   });
 
+  // Its provider fails once, in a row too short to open the circuit, and is then tripped and reset by hand.
+  await withScriptedWorker(stack, { script: [{ status: 500 }, good], gates: 'on' }, async () => {
+    const schema = { name: 'user', jsonSchema };
+    await extractor.extract({ id: 'gated', text: 'Ada, 36', schema, retry, onOutage: 'fail' });
+    await record('gated', 'extract/gated');
+    const gate = await extractor.gate('scripted');
+    await gate.trip({ reason: 'recorded' });
+    await gate.reset({ reason: 'recorded too' });
+    await record('gate', 'gate/scripted');
+  });
+
   /** Writes a history down, but for what says on whose machine it was. */
   async function record(name: string, workflowId: string): Promise<void> {
     const history = await extractor.client.workflow.getHandle(workflowId).fetchHistory();

@@ -31,7 +31,10 @@ async function outage(workerCount: number) {
     startSimulatedProvider({ latencyMs: 100 }),
   ]);
   simulated = provider;
-  const gated = { ...stack, env: { ...stack.env, DURABLE_EXTRACT_GATE: 'on', DURABLE_EXTRACT_MODEL: 'clean' } };
+  const gated = {
+    ...stack,
+    env: { ...stack.env, DURABLE_EXTRACT_GATE: 'on', DURABLE_EXTRACT_MODEL: 'clean' },
+  };
   const newWorker = (): Promise<WorkerProcess> => startWorkerProcess(gated, provider.url);
   const workers = await Promise.all(Array.from({ length: workerCount }, newWorker));
   const documents = Array.from({ length: DOCUMENTS }, (_, n) => ({ id: `d${n}`, text: `Ada, number ${n}` }));

@@ -908,6 +908,46 @@ describe.each([SQLITE, POSTGRES])('the store in $name', (database) => {
       });
     });
 
+    describe('gates', () => {
+      const open = {
+        provider: 'openai',
+        state: 'open',
+        reason: '11 calls in a row failed',
+        since: 2_000,
+        until: null,
+        callsPerSecond: 0.125,
+      } as const;
+      const closed = {
+        ...open,
+        state: 'closed',
+        reason: 'well',
+        since: 9_000,
+        callsPerSecond: null,
+      } as const;
+
+      it('are as they last changed, and every change is kept once', async () => {
+        const { gates } = store;
+        expect(await gates.read('openai')).toBeUndefined();
+        await gates.record({ ...open, at: 2_000 });
+        await gates.record({ ...closed, at: 9_000 });
+        await gates.record({ ...closed, at: 9_000 });
+        expect(await gates.read('openai')).toEqual(closed);
+        expect(await gates.changes('openai', 10)).toEqual([
+          { ...closed, at: 9_000 },
+          { ...open, at: 2_000 },
+        ]);
+        expect(await gates.changes('openai', 1)).toHaveLength(1);
+      });
+
+      it('never go back to an older change that is written late', async () => {
+        const { gates } = store;
+        const provider = 'another';
+        await gates.record({ ...closed, provider, at: 9_000 });
+        await gates.record({ ...open, provider, at: 2_000 });
+        expect(await gates.list()).toContainEqual({ ...closed, provider });
+      });
+    });
+
     describe('two at once', () => {
       it('lose nothing when both write everything at the same time', async () => {
         const id = newId();

@@ -16,12 +16,16 @@ export function quietRuntime(): void {
 /** Runs a worker in this process, whose provider follows a script, for as long as `use` takes. */
 export async function withScriptedWorker(
   stack: Pick<TestStack, 'home' | 'env'>,
-  { script, schemas = {} }: { readonly script: readonly Reply[]; readonly schemas?: SchemaRegistry },
+  {
+    script,
+    schemas = {},
+    ...options
+  }: { readonly script: readonly Reply[]; readonly schemas?: SchemaRegistry; readonly gates?: 'on' },
   use: (seen: readonly Seen[]) => Promise<void>,
 ): Promise<void> {
   const server = await startScriptedProvider(script);
   try {
-    await withWorker(stack, { provider: server.provider, schemas }, () => use(server.seen));
+    await withWorker(stack, { provider: server.provider, schemas, ...options }, () => use(server.seen));
   } finally {
     await server.stop();
   }
