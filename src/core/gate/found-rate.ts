@@ -53,13 +53,14 @@ export function toldRate(limit: number, now: number): FoundRate {
   };
 }
 
-/** After a 429. */
-export function loweredRate(rate: FoundRate, now: number): FoundRate {
+/** After a 429. Of a rate above the ceiling that is kept to for other reasons, no more than the ceiling was tried. */
+export function loweredRate(rate: FoundRate, now: number, ceiling: number | null = null): FoundRate {
   if (now - rate.loweredAt < FOUND_RATE.settleMs) return rate;
-  const beforeTheStep = rate.callsPerSecond / (1 + rate.step);
+  const tried = Math.min(rate.callsPerSecond, ceiling ?? rate.callsPerSecond);
+  const beforeTheStep = tried / (1 + rate.step);
   return {
     callsPerSecond: Math.max(FOUND_RATE.lowest, beforeTheStep * FOUND_RATE.decrease),
-    tooMuch: rate.callsPerSecond,
+    tooMuch: tried,
     step: FOUND_RATE.carefulStep,
     nextStepAt: now + FOUND_RATE.stepEveryMs,
     loweredAt: now,

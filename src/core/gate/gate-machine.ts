@@ -195,7 +195,7 @@ function afterReport(gate: GateMemory, report: GateReport, now: number, config: 
     case 'closed':
     case 'throttled': {
       // Old successes leave the window as well as old failures: only a failure may open.
-      const trouble = healthFailures(report) > 0 ? troubleOf(told, now, config) : null;
+      const trouble = healthFailures(report) > 0 ? troubleOf(told, config) : null;
       if (trouble !== null) return opened(told, now, trouble, 0);
       if (isRateLimited(report)) return throttled(told, report, now, config);
       return gate.state === 'closed' && report.isNearlyUsedUp ? forestalled(told, now, config) : told;
@@ -269,14 +269,12 @@ function windowWith(
 }
 
 /** Why the circuit opens; null where it does not. */
-function troubleOf(gate: GateMemory, now: number, config: GateConfig): string | null {
+function troubleOf(gate: GateMemory, config: GateConfig): string | null {
   if (gate.failuresInARow >= config.consecutiveFailures) {
     return `${gate.failuresInARow} calls in a row failed`;
   }
-  const oldest = Math.floor(now / 1_000) - config.slidingWindowSize;
-  const recent = gate.window.filter(({ second }) => second > oldest);
-  const calls = recent.reduce((sum, entry) => sum + entry.calls, 0);
-  const failures = recent.reduce((sum, entry) => sum + entry.failures, 0);
+  const calls = gate.window.reduce((sum, entry) => sum + entry.calls, 0);
+  const failures = gate.window.reduce((sum, entry) => sum + entry.failures, 0);
   if (calls < config.minimumNumberOfCalls || failures * 100 < calls * config.failureRateThreshold)
     return null;
   return `${failures} of ${calls} calls failed in ${config.slidingWindowSize} s`;
@@ -293,16 +291,14 @@ function throttled(gate: GateMemory, report: GateReport, now: number, config: Ga
   };
 }
 
+/** The rate after a 429, whether or not one was found before. */
 function lowered(gate: GateMemory, report: GateReport, now: number, config: GateConfig): FoundRate {
-  const ceiling = ceilingOf(gate, config) ?? Number.POSITIVE_INFINITY;
-  const { found, limits } = gate;
-  // Above the ceiling nothing was tried.
-  if (found !== null) {
-    return loweredRate({ ...found, callsPerSecond: Math.min(found.callsPerSecond, ceiling) }, now);
-  }
-  return limits.rpm === undefined
-    ? foundRate(Math.min(report.takenPerSecond, ceiling), now)
-    : toldRate(Math.min(limits.rpm / 60, ceiling), now);
+  const ceiling = ceilingOf(gate, config);
+  if (gate.found !== null) return loweredRate(gate.found, now, ceiling);
+  const { rpm } = gate.limits;
+  const first = rpm === undefined ? report.takenPerSecond : rpm / 60;
+  const tried = Math.min(first, ceiling ?? first);
+  return rpm === undefined ? foundRate(tried, now) : toldRate(tried, now);
 }
 
 function afterTime(gate: GateMemory, now: number, config: GateConfig): GateMemory {
@@ -316,7 +312,7 @@ function afterTime(gate: GateMemory, now: number, config: GateConfig): GateMemor
     case 'open':
       return resumed(gate, now);
     case 'half_open':
-      return gate.pausedUntil === null ? concluded(gate, now, config) : resumed({ ...gate, since: now }, now);
+      return gate.pausedUntil === null ? concluded(gate, now, config) : halfOpen(gate, now, gate.reason);
     case 'throttled': {
       if (gate.pausedUntil !== null) return resumed(gate, now);
       const found = gate.found === null ? null : grownRate(gate.found, now);
