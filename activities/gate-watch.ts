@@ -1,5 +1,6 @@
+import { DEFAULT_RETRY } from '../src/core/contract.ts';
 import type { ProviderFailureType } from '../src/core/contract.ts';
-import type { GateReport, GateStateName } from '../src/core/gate/gate-contract.ts';
+import type { GateReport, GateStateName } from '../src/core/gate-contract.ts';
 import type { ModelReply } from '../src/provider/provider.ts';
 import type { ClassifiedFailure } from './failures.ts';
 
@@ -27,6 +28,8 @@ const TOKENS_EVERY_MS = 10_000;
 /** So long after its last failure a row of failures holds calls back, unless the gate has decided by then. */
 const GATE_DECIDES_WITHIN_MS = 3_000;
 const LOCAL_REST_MS = 1_000;
+/** A longer `Retry-After` is clamped to this, as it is for a single call. */
+const LONGEST_PAUSE_MS = DEFAULT_RETRY.maxRetryAfterMs;
 /** How often the store is asked how the gate stands: a row by its key. */
 const LOOK_EVERY_MS = 5_000;
 const LOOK_EVERY_IN_TROUBLE_MS = 500;
@@ -159,7 +162,9 @@ export function gateWatch(options: {
         if (failuresInARow === 0) rowBegunAt = failedAt;
         failuresInARow += 1;
       }
-      if (retryAfterMs !== undefined) notBefore = Math.max(notBefore, Date.now() + retryAfterMs);
+      if (retryAfterMs !== undefined) {
+        notBefore = Math.max(notBefore, Date.now() + Math.min(retryAfterMs, LONGEST_PAUSE_MS));
+      }
       schedule(REPORT_EVERY_MS);
     },
     restMs() {

@@ -1,4 +1,4 @@
-import type { GateStatus } from '../src/core/gate/gate-contract.ts';
+import type { GateStatus } from '../src/core/gate-contract.ts';
 import type { Route } from '../src/core/prepared.ts';
 import type { World } from './world.ts';
 

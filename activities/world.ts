@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { compileSchema, InvalidSchemaError } from '../src/core/compile-schema.ts';
 import type { CompiledSchema } from '../src/core/compile-schema.ts';
 import type { SchemaReference } from '../src/core/contract.ts';
-import type { GateStatus } from '../src/core/gate/gate-contract.ts';
+import type { GateStatus } from '../src/core/gate-contract.ts';
 import type { JsonObject } from '../src/core/json.ts';
 import type { Provider } from '../src/provider/provider.ts';
 import type { StoredBatch } from '../src/store/batches.ts';

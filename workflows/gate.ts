@@ -16,16 +16,16 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { GateConfig } from '../src/core/gate/gate-config.ts';
+import type { GateConfig } from '../src/core/gate-config.ts';
 import type {
   GateInput,
   GateSignal,
   GateStatus,
   ResetInput,
   TripInput,
-} from '../src/core/gate/gate-contract.ts';
-import { callsPerSecond, gateFrom, newGate, nextGate, nextMoment } from '../src/core/gate/gate-machine.ts';
-import type { GateEvent, GateMemory } from '../src/core/gate/gate-machine.ts';
+} from '../src/core/gate-contract.ts';
+import { callsPerSecond, gateFrom, newGate, nextGate, nextMoment } from '../src/core/gate-machine.ts';
+import type { GateEvent, GateMemory } from '../src/core/gate-machine.ts';
 import { store } from './house-activities.ts';
 
 /** From a worker: what it saw. */

@@ -17,7 +17,7 @@ import type {
   RetryConfig,
   SchemaReference,
 } from '../core/contract.ts';
-import type { GateStatus } from '../core/gate/gate-contract.ts';
+import type { GateStatus } from '../core/gate-contract.ts';
 import type { Json, JsonObject } from '../core/json.ts';
 import { stackHome } from '../stack/home.ts';
 import { resolveTemporalConnection } from '../stack/connection.ts';

@@ -1,9 +1,9 @@
-import { WithStartWorkflowOperation } from '@temporalio/client';
+import { WithStartWorkflowOperation, WorkflowUpdateFailedError } from '@temporalio/client';
 import type { Client, Workflow } from '@temporalio/client';
 import { WORKFLOW_TASK_QUEUE } from '../core/contract.ts';
-import { DEFAULT_GATE } from '../core/gate/gate-config.ts';
-import { gateWorkflowId } from '../core/gate/gate-contract.ts';
-import type { GateStatus, ResetInput, TripInput } from '../core/gate/gate-contract.ts';
+import { DEFAULT_GATE } from '../core/gate-config.ts';
+import { gateWorkflowId } from '../core/gate-contract.ts';
+import type { GateStatus, ResetInput, TripInput } from '../core/gate-contract.ts';
 import type { Store } from '../store/open-store.ts';
 import { InvalidInputError } from './invalid-input-error.ts';
 
@@ -26,7 +26,7 @@ export async function gateHandle(
 ): Promise<GateHandle> {
   const status = () => requireGate(store, provider);
   await status();
-  const change = (update: 'trip' | 'reset', input: TripInput | ResetInput): Promise<GateStatus> => {
+  const change = async (update: 'trip' | 'reset', input: TripInput | ResetInput): Promise<GateStatus> => {
     // One that was terminated is started again, as the store knows it.
     const startWorkflowOperation = new WithStartWorkflowOperation('gate', {
       workflowId: gateWorkflowId(provider),
@@ -34,10 +34,15 @@ export async function gateHandle(
       args: [{ provider, config: DEFAULT_GATE }],
       workflowIdConflictPolicy: 'USE_EXISTING',
     });
-    return client.workflow.executeUpdateWithStart<Workflow, GateStatus, [TripInput | ResetInput]>(update, {
-      args: [input],
-      startWorkflowOperation,
-    });
+    try {
+      return await client.workflow.executeUpdateWithStart<Workflow, GateStatus, [TripInput | ResetInput]>(
+        update,
+        { args: [input], startWorkflowOperation },
+      );
+    } catch (error) {
+      const cause = error instanceof WorkflowUpdateFailedError ? error.cause : undefined;
+      throw cause === undefined ? error : new InvalidInputError(cause.message);
+    }
   };
   return {
     provider,

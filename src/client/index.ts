@@ -14,7 +14,7 @@ export { InvalidInputError } from './invalid-input-error.ts';
 export { StoreError } from '../store/store-errors.ts';
 export { DEFAULT_RETRY } from '../core/contract.ts';
 export type { BatchResult, BatchState, BatchStatus } from '../core/batch-contract.ts';
-export type { GateStateName, GateStatus, ResetInput, TripInput } from '../core/gate/gate-contract.ts';
+export type { GateStateName, GateStatus, ResetInput, TripInput } from '../core/gate-contract.ts';
 export type {
   Budget,
   ChatMessage,

@@ -1,5 +1,5 @@
 import type { ResolvedMode } from '../core/contract.ts';
-import type { GateConfig } from '../core/gate/gate-config.ts';
+import type { GateConfig } from '../core/gate-config.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { ModelPrice } from '../core/usage.ts';
 

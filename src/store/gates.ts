@@ -1,5 +1,5 @@
 import type { Kysely, Selectable } from 'kysely';
-import type { GateStatus } from '../core/gate/gate-contract.ts';
+import type { GateStatus } from '../core/gate-contract.ts';
 import type { GateChangesTable, Tables } from './tables.ts';
 
 /** The gates as their workflows last told, and every change of theirs. */

@@ -2,7 +2,7 @@
  * The store's tables, as queries see them. The same in SQLite and in PostgreSQL: JSON is text, times are epoch
  * milliseconds, truth is 0 or 1.
  */
-import type { GateStateName } from '../core/gate/gate-contract.ts';
+import type { GateStateName } from '../core/gate-contract.ts';
 
 /** JSON text: `\u0000` and lone surrogates are escaped in it, which PostgreSQL's `jsonb` does not take. */
 export type JsonText = string;

@@ -1,6 +1,6 @@
 /** For services that run workers of their own, with schemas of their own. */
 export type { SchemaRegistry } from '../../activities/world.ts';
-export type { GateConfig } from '../core/gate/gate-config.ts';
+export type { GateConfig } from '../core/gate-config.ts';
 export type { ModelPrice } from '../core/usage.ts';
 export { openAiProvider } from '../provider/openai.ts';
 export type {

@@ -1,7 +1,7 @@
 import protos from '@temporalio/proto';
 import type { NativeConnection } from '@temporalio/worker';
 import { providerTaskQueue } from '../core/contract.ts';
-import type { GateStatus } from '../core/gate/gate-contract.ts';
+import type { GateStatus } from '../core/gate-contract.ts';
 import type { Provider } from '../provider/provider.ts';
 import { messageOf } from '../stack/error-facts.ts';
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ClassifiedFailure } from '../../activities/failures.ts';
 import { gateWatch } from '../../activities/gate-watch.ts';
-import type { GateReport, GateStateName } from '../../src/core/gate/gate-contract.ts';
+import type { GateReport, GateStateName } from '../../src/core/gate-contract.ts';
 import type { ModelReply } from '../../src/provider/provider.ts';
 
 const ANSWER: ModelReply = { text: '{}', finish: 'stop', usage: { promptTokens: 90, completionTokens: 10 } };

@@ -7,8 +7,8 @@ import {
   heldRate,
   loweredRate,
   toldRate,
-} from '../../src/core/gate/found-rate.ts';
-import type { FoundRate } from '../../src/core/gate/found-rate.ts';
+} from '../../src/core/found-rate.ts';
+import type { FoundRate } from '../../src/core/found-rate.ts';
 
 const NOW = Date.UTC(2026, 0, 31);
 const anyRate = fc.double({ min: 0, max: 10_000, noNaN: true });

@@ -1,12 +1,12 @@
 import * as fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
-import { FOUND_RATE } from '../../src/core/gate/found-rate.ts';
-import { DEFAULT_GATE } from '../../src/core/gate/gate-config.ts';
-import type { GateConfig } from '../../src/core/gate/gate-config.ts';
-import { GATE_STATES } from '../../src/core/gate/gate-contract.ts';
-import type { GateReport } from '../../src/core/gate/gate-contract.ts';
-import { callsPerSecond, newGate, nextGate, nextMoment } from '../../src/core/gate/gate-machine.ts';
-import type { GateEvent, GateMemory } from '../../src/core/gate/gate-machine.ts';
+import { FOUND_RATE } from '../../src/core/found-rate.ts';
+import { DEFAULT_GATE } from '../../src/core/gate-config.ts';
+import type { GateConfig } from '../../src/core/gate-config.ts';
+import { GATE_STATES } from '../../src/core/gate-contract.ts';
+import type { GateReport } from '../../src/core/gate-contract.ts';
+import { callsPerSecond, newGate, nextGate, nextMoment } from '../../src/core/gate-machine.ts';
+import type { GateEvent, GateMemory } from '../../src/core/gate-machine.ts';
 
 const START = Date.UTC(2026, 0, 31);
 /** As good as none. */

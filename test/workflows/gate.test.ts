@@ -202,7 +202,7 @@ describe("an operator's hand", () => {
       });
       await until(() => simulated.stats().answered > 20);
       const gate = await stack.extractor.gate(provider.name);
-      await expect(gate.trip({ reason: '' })).rejects.toThrow();
+      await expect(gate.trip({ reason: '' })).rejects.toThrow(/expected some words/);
       expect(await gate.trip({ reason: 'audit' })).toMatchObject({ state: 'parked', reason: 'audit' });
       await new Promise((resolve) => setTimeout(resolve, 1_000));
       const calls = simulated.log.length;

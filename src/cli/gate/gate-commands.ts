@@ -1,6 +1,6 @@
 import { requireGate } from '../../client/gates.ts';
 import type { GateHandle } from '../../client/gates.ts';
-import type { GateStatus } from '../../core/gate/gate-contract.ts';
+import type { GateStatus } from '../../core/gate-contract.ts';
 import type { OnProgress } from '../../stack/progress.ts';
 import { withStore } from '../batch/with-store.ts';
 import { connectToRunning } from '../connect-to-running.ts';

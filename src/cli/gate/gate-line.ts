@@ -1,4 +1,4 @@
-import type { GateStatus } from '../../core/gate/gate-contract.ts';
+import type { GateStatus } from '../../core/gate-contract.ts';
 
 /** A gate in a line: `openai  open since 14:02:11 (38 s), 0.13 calls/s: 11 calls in a row failed`. */
 export function gateLine(gate: GateStatus, now: number): string {

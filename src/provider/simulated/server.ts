@@ -117,7 +117,11 @@ function route(house: House, request: IncomingMessage, response: ServerResponse)
 }
 
 /** Replaces the faults of every model, as `setFaults` does: `null` gives the models their own again. */
-async function receiveFaults(house: House, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function receiveFaults(
+  house: House,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   try {
     house.faults = (await json(request)) as FaultRates | null;
     send(response, 200, { faults: house.faults });

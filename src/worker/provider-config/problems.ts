@@ -1,6 +1,6 @@
 /** What is wrong with a configuration file, a line for each thing. What may hold a key is never repeated. */
 import type { z } from 'zod';
-import { DEFAULT_GATE } from '../../core/gate/gate-config.ts';
+import { DEFAULT_GATE } from '../../core/gate-config.ts';
 import { isJsonArray, isJsonObject } from '../../core/json.ts';
 import type { Json } from '../../core/json.ts';
 import { formatPath } from '../../core/json-path.ts';

@@ -1,6 +1,6 @@
 /** The shape of the configuration file of providers. Messages here are what was expected; the rest is said around them. */
 import { z } from 'zod';
-import type { GateConfig } from '../../core/gate/gate-config.ts';
+import type { GateConfig } from '../../core/gate-config.ts';
 
 const PROVIDER_NAME = /^[a-z0-9-]+$/;
 /** It would be taken for the provider that is only simulated. */

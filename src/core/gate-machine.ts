@@ -11,7 +11,7 @@
  *
  * Never more than the ceiling (`rpm / 60`, and what tokens a minute allow), and none before a `Retry-After` has passed.
  */
-import type { ProviderFailureType } from '../contract.ts';
+import type { ProviderFailureType } from './contract.ts';
 import type { GateConfig } from './gate-config.ts';
 import type { GateReport, GateStateName, GateStatus } from './gate-contract.ts';
 import { foundRate, grownRate, heldRate, loweredRate, toldRate } from './found-rate.ts';
@@ -291,12 +291,19 @@ function throttled(gate: GateMemory, report: GateReport, now: number, config: Ga
   };
 }
 
+/** Of a trickle, what was taken says nothing: the probes that would close the circuit are a better guess. */
+function takenPerSecond({ state }: GateMemory, report: GateReport, config: GateConfig): number {
+  const isTrickle = state === 'open' || state === 'half_open';
+  const least = isTrickle ? config.permittedNumberOfCallsInHalfOpenState : 0;
+  return Math.max(report.takenPerSecond, least);
+}
+
 /** The rate after a 429, whether or not one was found before. */
 function lowered(gate: GateMemory, report: GateReport, now: number, config: GateConfig): FoundRate {
   const ceiling = ceilingOf(gate, config);
   if (gate.found !== null) return loweredRate(gate.found, now, ceiling);
   const { rpm } = gate.limits;
-  const first = rpm === undefined ? report.takenPerSecond : rpm / 60;
+  const first = rpm === undefined ? takenPerSecond(gate, report, config) : rpm / 60;
   const tried = Math.min(first, ceiling ?? first);
   return rpm === undefined ? foundRate(tried, now) : toldRate(tried, now);
 }

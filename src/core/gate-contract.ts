@@ -1,5 +1,5 @@
 /** What a provider's gate is told and tells. */
-import type { ProviderFailureType } from '../contract.ts';
+import type { ProviderFailureType } from './contract.ts';
 import type { GateConfig } from './gate-config.ts';
 
 /** The workflow id of a provider's gate: `gate/<provider>`. */
