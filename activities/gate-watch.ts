@@ -84,6 +84,7 @@ export function gateWatch(options: {
   let state: GateStateName = 'closed';
   let lookedAt = Number.NEGATIVE_INFINITY;
   let sentAt = Number.NEGATIVE_INFINITY;
+  let hasReported = false;
   let sending: NodeJS.Timeout | undefined;
   const begun = new RecentCounts();
 
@@ -110,6 +111,7 @@ export function gateWatch(options: {
         notBefore: notBefore > Date.now() ? notBefore : null,
       });
       hasToldFailures = failuresInARow > 0 || (hasToldFailures && told.succeeded === 0) || failedCalls > 0;
+      hasReported = true;
       sending = undefined;
       if (failedCalls > 0 || awaitsGoodNews()) void look();
     } catch {
@@ -146,7 +148,10 @@ export function gateWatch(options: {
         counts.isNearlyUsedUp ||= isNearlyUsedUp;
       }
       if (awaitsGoodNews()) schedule(REPORT_EVERY_MS);
-      else if (options.tpm !== undefined || counts.isNearlyUsedUp) schedule(TOKENS_EVERY_MS);
+      else if (options.tpm !== undefined || counts.isNearlyUsedUp) {
+        // Until the first report, the gate does not know what a call uses.
+        schedule(hasReported ? TOKENS_EVERY_MS : REPORT_EVERY_MS);
+      }
     },
     failed({ type, status, retryAfterMs, rateLimits }) {
       if (OF_THE_REQUEST.has(type) && status !== 401 && status !== 403) return;
