@@ -9,6 +9,7 @@ import { ensureStack } from '../stack/stack.ts';
 import type { StackState } from '../stack/stack.ts';
 import { readProviderConfig } from '../worker/provider-config/read-provider-config.ts';
 import { SIMULATED_URL_VARIABLE, providersOf } from '../worker/providers.ts';
+import { readGateSwitch } from '../worker/read-gate-switch.ts';
 import { codeFingerprint, fileStamp } from './code-fingerprint.ts';
 
 const HERE = new URL('.', import.meta.url);
@@ -36,7 +37,10 @@ export async function ensureRunning(options: {
 }): Promise<StackState> {
   const { home, env, onProgress } = options;
   // A worker would end at once over a bad configuration, in a log that nobody reads. One that is not started here has its own.
-  if (externalConnection(env) === undefined) providersOf(env);
+  if (externalConnection(env) === undefined) {
+    providersOf(env);
+    readGateSwitch(env);
+  }
   const stack = await ensureStack(options);
   if (stack.external) return stack;
   const common = { home, onProgress };

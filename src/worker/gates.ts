@@ -9,11 +9,9 @@ import { gateWorkflowId } from '../core/gate-contract.ts';
 import type { Provider } from '../provider/provider.ts';
 import type { Environment } from '../stack/progress.ts';
 import type { Store } from '../store/open-store.ts';
+import { readGateSwitch } from './read-gate-switch.ts';
 import { applyGateLimit, applyRateLimit } from './rate-limit.ts';
 import type { RateLimitedServer } from './rate-limit.ts';
-
-/** `off` switches the gates off: every call is made as soon as it can be. */
-export const GATE_VARIABLE = 'DURABLE_EXTRACT_GATE';
 
 /** How a provider's gate decides: the defaults, what its configuration says otherwise, and its rates. */
 export function gateConfigOf({ gate, rpm, tpm }: Provider): GateConfig {
@@ -36,7 +34,7 @@ export async function openGates(options: {
   readonly env: Environment;
 }): Promise<Gates> {
   const { server, providers, store } = options;
-  if (options.env[GATE_VARIABLE] === 'off') {
+  if (readGateSwitch(options.env) === 'off') {
     await Promise.all(providers.map((provider) => applyRateLimit(server, provider)));
     return {
       isOn: false,

@@ -33,6 +33,13 @@ describe('gate', () => {
     expect(pidsOf(here.home)).toEqual({});
   });
 
+  it('is neither on nor off: 2, and nothing is started', async () => {
+    const { exitCode, stderr } = await run(['up'], { ...here, env: { DURABLE_EXTRACT_GATE: 'ajar' } });
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain("DURABLE_EXTRACT_GATE: expected on or off, got 'ajar'");
+    expect(pidsOf(here.home)).toEqual({});
+  });
+
   it('is tripped: extractions say so at once, and are not made; reset: they are', async () => {
     await run(['up'], here);
     const tripped = await gate('trip', 'simulated', '--reason', 'audit', '--for', '2h', '--json');
