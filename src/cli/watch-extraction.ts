@@ -68,7 +68,7 @@ export function whyItTakesTime(
   if (state === SCHEDULED && now - dueAt > LYING_MS) {
     return {
       key,
-      line: "the model call waits for its turn: the provider's rate limit, or no worker that polls its task queue",
+      line: "the model call waits for its turn: the provider's gate (see durable-extract gate status), its rate limit, or no worker that polls its task queue",
     };
   }
   if (state === STARTED && now - timeOf(activity.lastStartedTime, now) > SILENT_MS) {

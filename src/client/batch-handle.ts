@@ -21,6 +21,7 @@ import type { BatchInput, NextRound } from '../core/batch-signals.ts';
 import { WORKFLOW_TASK_QUEUE } from '../core/contract.ts';
 import type { SchemaReference } from '../core/contract.ts';
 import type { Json } from '../core/json.ts';
+import type { GateStatus } from '../core/gate-contract.ts';
 import type { StoredBatch } from '../store/batches.ts';
 import type { Store } from '../store/open-store.ts';
 import { requireConcurrency } from './batch-options.ts';
@@ -59,6 +60,12 @@ export class BatchHandle<T = Json> {
   async status(): Promise<BatchStatus> {
     const batch = await this.#stored();
     return statusOf(this.#store, batch, await this.#stateOf(batch));
+  }
+
+  /** The gate that its calls go through; undefined before a worker has prepared it, or where gates are switched off. */
+  async gate(): Promise<GateStatus | undefined> {
+    const { prepared } = await this.#stored();
+    return prepared === null ? undefined : this.#store.gates.read(prepared.settings.provider);
   }
 
   /** No further call is made; those under way are let finish. */

@@ -11,6 +11,7 @@ import { onInterrupt } from '../interrupt.ts';
 import { note, print } from '../output.ts';
 import { ensureRunning } from '../running-stack.ts';
 import type { BatchFlags } from './flags.ts';
+import { gateLine } from '../gate/gate-line.ts';
 import { grouped, progressLine, spendOf } from './progress-line.ts';
 
 /** A terminal gets a line that moves, a file a line now and then. */
@@ -57,6 +58,7 @@ async function untilEnded(batch: BatchHandle, screen: Screen, onProgress: OnProg
   let lookAt = performance.now() + LOOK_AFTER_STACK_MS;
   let trouble: string | undefined;
   let lastState: string | undefined;
+  const tellOfGate = gateTeller(batch, screen);
   for (;;) {
     try {
       // In this order: what is written down until its coordinator has ended is in the status.
@@ -71,6 +73,7 @@ async function untilEnded(batch: BatchHandle, screen: Screen, onProgress: OnProg
       if (isOver && !isAtWork) return await settled(batch, status);
       if (status.state !== lastState) announce(status, screen);
       lastState = status.state;
+      await tellOfGate();
     } catch (error) {
       if (exitCodeOf(error) === EXIT.badInput) throw error;
       // The server is away: it is started again below, or comes back by itself.
@@ -95,6 +98,19 @@ function announce({ id, state }: BatchStatus, screen: Screen): void {
       ? `paused: no calls are made. Go on with:\n  durable-extract batch resume ${id}`
       : CALLS_ARE_LET_FINISH,
   );
+}
+
+/** Says, each time it changes, why calls are held back, and that they are not any more. */
+function gateTeller(batch: BatchHandle, screen: Screen): () => Promise<void> {
+  let told = 'closed';
+  return async () => {
+    const gate = await batch.gate();
+    if (gate === undefined || gate.state === told) return;
+    told = gate.state;
+    screen.end();
+    note(`gate of ${gateLine(gate, Date.now())}`);
+    if (gate.state === 'parked') note(`open it with: durable-extract gate reset ${gate.provider}`);
+  };
 }
 
 /** Why it failed is said by its workflow. @throws {InvalidInputError} where its settings were wrong. */
