@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { ensureRunning } from '../src/cli/running-stack.ts';
 import { DurableExtract } from '../src/client/index.ts';
 import type { GivenDocument } from '../src/client/index.ts';
-import type { CallRecord, CallStats } from '../src/provider/simulated.ts';
+import type { CallRecord, CallStats, FaultRates } from '../src/provider/simulated.ts';
 import type { Environment } from '../src/stack/progress.ts';
 import { stopStack } from '../src/stack/stack.ts';
 
@@ -19,6 +19,8 @@ export interface BatchStack {
   readonly env: Environment;
   stats(): Promise<CallStats>;
   calls(): Promise<readonly CallRecord[]>;
+  /** Of every model of the provider from now on; null gives the models their own again. */
+  setFaults(faults: FaultRates | null): Promise<void>;
 }
 
 /**
@@ -58,6 +60,11 @@ export async function withBatchStack<T>(
         env,
         stats: async () => (await asked('stats')) as CallStats,
         calls: async () => (await asked('log')) as readonly CallRecord[],
+        async setFaults(faults) {
+          const body = JSON.stringify(faults);
+          const { ok, status } = await fetch(new URL('/v1/simulated/faults', url), { method: 'PUT', body });
+          if (!ok) throw new Error(`The simulated provider refused the faults ${body}: HTTP ${status}.`);
+        },
       });
     } finally {
       await extractor.close();

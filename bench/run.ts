@@ -17,6 +17,8 @@ import { batchLatency } from './figures/batch-latency.ts';
 import { batchRate } from './figures/batch-rate.ts';
 import { batchTail } from './figures/batch-tail.ts';
 import { batchThroughput } from './figures/batch-throughput.ts';
+import { gateOutage } from './figures/gate-outage.ts';
+import { gateRate } from './figures/gate-rate.ts';
 import { judging } from './figures/judging.ts';
 import { overhead } from './figures/overhead.ts';
 
@@ -28,6 +30,8 @@ const FIGURES: readonly Figure[] = [
   batchRate,
   batchTail,
   batchBig,
+  gateOutage,
+  gateRate,
 ];
 
 const { values, positionals } = parseArgs({
