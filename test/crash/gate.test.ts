@@ -52,7 +52,9 @@ async function reaches({ extractor }: TestStack, state: string): Promise<void> {
 
 async function changesOf({ extractor }: TestStack): Promise<readonly string[]> {
   const changes = await (await extractor.gate('openai')).changes();
-  return changes.map(({ state }) => state).toReversed();
+  const states = changes.map(({ state }) => state).toReversed();
+  // A server that is killed just when a decision was written down has it decided once more.
+  return states.filter((state, index) => state !== states[index - 1]);
 }
 
 describe('a gate', () => {
