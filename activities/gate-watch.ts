@@ -85,6 +85,8 @@ export function gateWatch(options: {
   let lookedAt = Number.NEGATIVE_INFINITY;
   let sentAt = Number.NEGATIVE_INFINITY;
   let hasReported = false;
+  let isSending = false;
+  let sendingAt = 0;
   let sending: NodeJS.Timeout | undefined;
   const begun = new RecentCounts();
 
@@ -92,15 +94,21 @@ export function gateWatch(options: {
   const awaitsGoodNews = (): boolean => state === 'open' || state === 'half_open' || hasToldFailures;
 
   const schedule = (everyMs: number): void => {
-    if (sending !== undefined) return;
-    const delayMs = Math.max(FIRST_REPORT_MS, sentAt + everyMs - Date.now());
-    sending = setTimeout(() => void report(), delayMs);
+    const now = Date.now();
+    const at = Math.max(now + FIRST_REPORT_MS, sentAt + everyMs);
+    // What is urgent does not wait for what is not. A report on its way looks for news when it is there.
+    if (isSending || (sending !== undefined && sendingAt <= at)) return;
+    clearTimeout(sending);
+    sendingAt = at;
+    sending = setTimeout(() => void report(), at - now);
     // A worker that ends tells nothing more.
     sending.unref();
   };
   const report = async (): Promise<void> => {
     const told = counts;
     counts = noCounts();
+    sending = undefined;
+    isSending = true;
     sentAt = Date.now();
     const failedCalls = Object.values(told.failed).reduce((all, count) => all + count, 0);
     try {
@@ -112,14 +120,15 @@ export function gateWatch(options: {
       });
       hasToldFailures = failuresInARow > 0 || (hasToldFailures && told.succeeded === 0) || failedCalls > 0;
       hasReported = true;
-      sending = undefined;
       if (failedCalls > 0 || awaitsGoodNews()) void look();
     } catch {
       // The server is away: nothing is lost but time, since the counts go on.
       counts = sum(told, counts);
-      sending = undefined;
-      schedule(REPORT_EVERY_MS);
     }
+    isSending = false;
+    // What happened meanwhile, or could not be told.
+    const hasNews = Object.keys(counts.failed).length > 0 || (counts.succeeded > 0 && awaitsGoodNews());
+    if (hasNews) schedule(REPORT_EVERY_MS);
   };
   const look = async (): Promise<void> => {
     lookedAt = Date.now();

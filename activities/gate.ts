@@ -2,7 +2,7 @@ import type { GateStatus } from '../src/core/gate-contract.ts';
 import type { Route } from '../src/core/prepared.ts';
 import type { World } from './world.ts';
 
-/** Somebody has to notice when a provider is well again that all go round. */
+/** Somebody has to notice when a provider is well again that all go round, or do not wait for. */
 const PROBE_EVERY_MS = 5_000;
 
 /** Makes the server hand calls out as the gate decided, and writes it down. What it returns is in the workflow's history. */
@@ -37,6 +37,8 @@ export async function gateStatus(
 /** Which of several ways is open. */
 export type ChosenRoute =
   | { readonly kind: 'open'; readonly index: number }
+  /** The first, although its circuit is open: somebody has to try. */
+  | { readonly kind: 'probing'; readonly index: 0 }
   /** None, and the caller waits for the first. */
   | { readonly kind: 'waiting'; readonly index: 0 }
   /** None: what keeps the first from being taken. */
@@ -60,9 +62,10 @@ export async function chooseRoute(
   const index = routes.findIndex(({ provider }) => !shut.has(provider));
   const first = routes[0] === undefined ? undefined : shut.get(routes[0].provider);
   if (first === undefined) return { kind: 'open', index: 0 };
-  if (index < 0) return mayWait ? { kind: 'waiting', index: 0 } : { kind: 'closed', status: first };
-  const isProbe = mayProbe && first.state === 'open' && isTimeToProbe(first.provider);
-  return { kind: 'open', index: isProbe ? 0 : index };
+  if (index < 0 && mayWait) return { kind: 'waiting', index: 0 };
+  if (mayProbe && first.state === 'open' && isTimeToProbe(first.provider))
+    return { kind: 'probing', index: 0 };
+  return index < 0 ? { kind: 'closed', status: first } : { kind: 'open', index };
 }
 
 function isShut({ state }: GateStatus): boolean {

@@ -17,13 +17,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { GateConfig } from '../src/core/gate-config.ts';
-import type {
-  GateInput,
-  GateSignal,
-  GateStatus,
-  ResetInput,
-  TripInput,
-} from '../src/core/gate-contract.ts';
+import type { GateInput, GateSignal, GateStatus, ResetInput, TripInput } from '../src/core/gate-contract.ts';
 import { callsPerSecond, gateFrom, newGate, nextGate, nextMoment } from '../src/core/gate-machine.ts';
 import type { GateEvent, GateMemory } from '../src/core/gate-machine.ts';
 import { store } from './house-activities.ts';

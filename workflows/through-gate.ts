@@ -10,6 +10,7 @@ import {
   sleep,
 } from '@temporalio/workflow';
 import type { AskResult } from '../activities/ask.ts';
+import type { CallLedger } from '../activities/call-model.ts';
 import type { PreparedExtraction, Route } from '../src/core/prepared.ts';
 import { store } from './house-activities.ts';
 import type { FailedCall } from './provider-failure.ts';
@@ -30,7 +31,7 @@ export type GatedResult =
 
 /** So long a call waits for a worker before it is looked whether its circuit is still closed, */
 const START_WITHIN_MS = 10_000;
-/** and where there is another way. */
+/** and where there is another way, or an answer is wanted at once. */
 const GO_ROUND_WITHIN_MS = 3_000;
 /** The same where there is no other way than to wait. */
 const LOOK_AGAIN_MS = 60_000;
@@ -48,7 +49,7 @@ export async function callThroughGate(options: {
   readonly deadlineAt: number | undefined;
   readonly attempt: number;
   readonly call: (plan: CallPlan) => Promise<AskResult>;
-  readonly countFailed: (failed: FailedCall) => void;
+  readonly countFailed: (failed: Pick<FailedCall, 'ledger'>) => void;
 }): Promise<GatedResult> {
   const { prepared, attempt, deadlineAt, countFailed } = options;
   for (let tries = 1; ; tries += 1) {
@@ -59,7 +60,11 @@ export async function callThroughGate(options: {
       if (result === 'late') return late(prepared);
       return { kind: 'answered', result, route: plan.route };
     } catch (error) {
-      if (isNotBegun(error)) continue;
+      const notBegun = notBegunOf(error);
+      if (notBegun !== undefined) {
+        countFailed(notBegun);
+        continue;
+      }
       const failed = providerFailureOf(error, attempt);
       const isOutage = await beforeDeadline(deadlineAt, () => isOfOutage(prepared, plan.route, failed));
       if (isOutage === 'late') {
@@ -95,7 +100,8 @@ async function planOf(
     const { reason, state, provider: name } = chosen.status;
     return { kind: 'stopped', stopped: 'outage', message: `the gate of ${name} is ${state}: ${reason}` };
   }
-  const ownMs = fallbacks.length > 0 ? GO_ROUND_WITHIN_MS : START_WITHIN_MS;
+  const isQuick = fallbacks.length > 0 || chosen.kind === 'probing';
+  const ownMs = isQuick ? GO_ROUND_WITHIN_MS : START_WITHIN_MS;
   const startWithinMs = chosen.kind === 'waiting' ? LOOK_AGAIN_MS : ownMs;
   return { route: routes[chosen.index] ?? first, startWithinMs };
 }
@@ -123,13 +129,15 @@ async function isOfOutage(
   return false;
 }
 
-/** Whether a call was given up before a worker took it: the server held it back. */
-function isNotBegun(error: unknown): boolean {
-  return (
-    error instanceof ActivityFailure &&
-    error.cause instanceof TimeoutFailure &&
-    error.cause.timeoutType === 'SCHEDULE_TO_START'
-  );
+/**
+ * What came before a call that was given up since no worker took it in time: the server held it back. Its tries before that,
+ * if there were any, are in the details of its last heartbeat. Undefined for any other failure.
+ */
+function notBegunOf(error: unknown): Pick<FailedCall, 'ledger'> | undefined {
+  const cause = error instanceof ActivityFailure ? error.cause : undefined;
+  if (!(cause instanceof TimeoutFailure) || cause.timeoutType !== 'SCHEDULE_TO_START') return undefined;
+  const { failures = [] } = (cause.lastHeartbeatDetails ?? {}) as Partial<CallLedger>;
+  return { ledger: { failures, interrupted: 0 } };
 }
 
 /** Cancels what is not done by then. A cancellation from outside is thrown on. */

@@ -1,7 +1,7 @@
 /**
  * The rate of calls that a provider takes, found by trying: down at once where it says 429, up while it does not (after additive
  * increase, multiplicative decrease; Chiu and Jain, 1989). A guess is left behind in large steps, since one worker sees only its
- * share of the calls; from the first 429 on the steps are small, and grow as long as nothing happens.
+ * share of the calls; each 429 makes the steps smaller, and they grow as long as nothing happens.
  */
 export interface FoundRate {
   readonly callsPerSecond: number;
@@ -29,6 +29,8 @@ export const FOUND_RATE = {
   searchStep: 0.5,
   /** Of a rate that is known about. */
   carefulStep: 0.01,
+  /** A 429 that ends a large step leaves the limit somewhere within it: the search goes on there, in so much smaller steps. */
+  narrowing: 0.25,
   stepGrowth: 1.2,
   largestStep: 0.5,
   /** So long one decrease is given to show. */
@@ -61,7 +63,7 @@ export function loweredRate(rate: FoundRate, now: number, ceiling: number | null
   return {
     callsPerSecond: Math.max(FOUND_RATE.lowest, beforeTheStep * FOUND_RATE.decrease),
     tooMuch: tried,
-    step: FOUND_RATE.carefulStep,
+    step: Math.max(FOUND_RATE.carefulStep, rate.step * FOUND_RATE.narrowing),
     nextStepAt: now + FOUND_RATE.stepEveryMs,
     loweredAt: now,
   };

@@ -12,13 +12,20 @@ beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 /** A watch whose reports and looks are seen here. */
-function watching(options: { readonly tpm?: number; readonly sendFails?: () => boolean } = {}) {
+function watching(
+  options: {
+    readonly tpm?: number;
+    readonly sendFails?: () => boolean;
+    readonly onSend?: () => Promise<void>;
+  } = {},
+) {
   const reports: GateReport[] = [];
   let state: GateStateName = 'closed';
   let looks = 0;
   const watch = gateWatch({
     send: async (report) => {
       if (options.sendFails?.()) throw new Error('the server is away');
+      await options.onSend?.();
       reports.push(report);
     },
     look: async () => {
@@ -116,6 +123,29 @@ describe('what a worker tells a gate', () => {
     expect(reports.length).toBeGreaterThanOrEqual(2);
     expect(reports.length).toBeLessThanOrEqual(4);
     expect(reports[1]!.tokens / reports[1]!.succeeded).toBe(100);
+  });
+
+  it('is a failure soon, also where tokens are told only now and then', async () => {
+    const { reports, answer, fail } = watching({ tpm: 1_000 });
+    answer();
+    await vi.advanceTimersByTimeAsync(1_000);
+    answer();
+    fail(LIMITED);
+    await vi.advanceTimersByTimeAsync(600);
+    expect(reports).toMatchObject([{ succeeded: 1 }, { succeeded: 1, failed: { rate_limit: 1 } }]);
+  });
+
+  it('is what failed while a report was on its way', async () => {
+    let send: (() => void) | undefined;
+    const { reports, fail } = watching({ onSend: () => new Promise<void>((resolve) => (send = resolve)) });
+    fail();
+    await vi.advanceTimersByTimeAsync(200);
+    fail();
+    send?.();
+    await vi.advanceTimersByTimeAsync(600);
+    send?.();
+    await vi.advanceTimersByTimeAsync(1);
+    expect(reports).toHaveLength(2);
   });
 
   it('is no failure of a single request', async () => {

@@ -47,7 +47,7 @@ describe('gate', () => {
     const status = JSON.parse(tripped.stdout) as GateStatus;
     expect(status).toMatchObject({ provider: 'simulated', state: 'parked', reason: 'audit' });
     expect(status.until! - status.since).toBe(7_200_000);
-    expect((await gate('status')).stderr).toMatch(/simulated {2}parked since .*, no calls: audit/);
+    expect((await gate('status')).stdout).toMatch(/simulated {2}parked since .*, no calls: audit/);
 
     const failed = await run(['extract', 'Ada, ada@example.org', '--schema', 'user'], here);
     expect(failed.exitCode).toBe(3);

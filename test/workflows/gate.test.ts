@@ -99,6 +99,8 @@ describe('an outage', () => {
       const retry = { maxProviderRetries: 12, baseDelayMs: 1, maxDelayMs: 10 };
       const waiting = await extractor.startExtract({ text: 'Ada Lovelace', schema, retry });
       await reaches(provider.name, 'open');
+      // Now and then one of them is the probe.
+      await extractor.extract({ text: 'Ada Lovelace', schema, onOutage: 'fail' });
       const failing = await extractor.extract({ text: 'Ada Lovelace', schema, onOutage: 'fail' });
       expect(failing).toMatchObject({ success: false, stopped: 'outage', attempts: 0 });
       expect(failing.errors.at(-1)?.message).toContain(`the gate of ${provider.name} is open`);
@@ -106,6 +108,19 @@ describe('an outage', () => {
       expect(late).toMatchObject({ success: false, stopped: 'deadline' });
       simulated.setFaults(null);
       expect(await waiting.result()).toMatchObject({ success: true, attempts: 1 });
+    });
+  });
+
+  it('is noticed to be over also where nobody waits for it', async () => {
+    const provider = await startProvider({ faults: DOWN });
+    await withWorker(stack, { provider, gates: 'on' }, async () => {
+      const retry = { maxProviderRetries: 12, baseDelayMs: 1, maxDelayMs: 10 };
+      const extract = () =>
+        stack.extractor.extract({ text: 'Ada Lovelace', schema, retry, onOutage: 'fail' as const });
+      await extract();
+      await reaches(provider.name, 'open');
+      simulated.setFaults(null);
+      await until(async () => (await extract()).success, 30_000);
     });
   });
 
@@ -125,6 +140,9 @@ describe('an outage', () => {
         });
         expect(await batch.done()).toMatchObject({ succeeded: 60 });
         expect(other.stats().answered).toBe(60);
+        // Every call is told of in some outcome, also those of tries that were given up.
+        const { calls } = await batch.status();
+        expect(calls).toBe(simulated.log.length + other.log.length);
         simulated.setFaults(null);
         await until(async () => {
           const { model } = await stack.extractor.extract({ text: 'Ada Lovelace', schema });

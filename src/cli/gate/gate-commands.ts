@@ -24,7 +24,7 @@ export async function gateStatusCommand(provider: string | undefined, { json }: 
   );
   if (json) print(provider === undefined ? gates : gates[0]);
   else if (gates.length === 0) note('no gates yet: each provider has one once a worker has started');
-  else for (const gate of gates) note(gateLine(gate, Date.now()));
+  else for (const gate of gates) process.stdout.write(`${gateLine(gate, Date.now())}\n`);
   return EXIT.done;
 }
 
