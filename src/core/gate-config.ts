@@ -9,7 +9,7 @@ export interface GateConfig {
   /** So many failures one after the other open the circuit at once, whatever the window holds. Default 10; ours. */
   readonly consecutiveFailures: number;
   /**
-   * While the circuit is open, one call so often is let through to see how it goes. Default 7500: resilience4j's 60 s are for
+   * While the circuit is open, one call so often is let through to see how it goes. Default 5000: resilience4j's 60 s are for
    * callers that fail meanwhile; ours wait.
    */
   readonly waitDurationInOpenStateMs: number;
@@ -33,7 +33,7 @@ export const DEFAULT_GATE: GateConfig = {
   slidingWindowSize: 100,
   minimumNumberOfCalls: 100,
   consecutiveFailures: 10,
-  waitDurationInOpenStateMs: 7_500,
+  waitDurationInOpenStateMs: 5_000,
   waitDurationMultiplier: 2,
   maxWaitDurationInOpenStateMs: 60_000,
   permittedNumberOfCallsInHalfOpenState: 10,

@@ -85,7 +85,7 @@ const OPEN: readonly Step[] = [broken(1, 10)];
 const HALF_OPEN: readonly Step[] = [...OPEN, answered(9, 1)];
 const THROTTLED: readonly Step[] = [limited(1)];
 const PARKED: readonly Step[] = [trip(1)];
-const PROBE_RATE = 0.1333;
+const PROBE_RATE = 0.2;
 
 type Row = readonly [what: string, steps: readonly Step[], expected: object];
 
@@ -244,13 +244,13 @@ describe('an open gate', () => {
 
   const round = (from: number): readonly Step[] => [answered(from, 1), broken(from + 1, 5)];
   test.each([
-    [0, [], 7_500],
-    [1, round(10), 15_000],
-    [2, [...round(10), ...round(30)], 30_000],
-    [3, [...round(10), ...round(30), ...round(70)], 60_000],
+    [0, [], 5_000],
+    [1, round(10), 10_000],
+    [2, [...round(10), ...round(30)], 20_000],
+    [3, [...round(10), ...round(30), ...round(70)], 40_000],
     [4, [...round(10), ...round(30), ...round(70), ...round(140)], 60_000],
-    ['closed and 0', [...round(10), ...round(30), answered(70, 1), answered(71, 10), broken(80, 10)], 7_500],
-    ['reset and 0', [...round(10), ...round(30), reset(70), broken(80, 10)], 7_500],
+    ['closed and 0', [...round(10), ...round(30), answered(70, 1), answered(71, 10), broken(80, 10)], 5_000],
+    ['reset and 0', [...round(10), ...round(30), reset(70), broken(80, 10)], 5_000],
   ] as const)('after %s reopenings is tried each %i ms', (_count, steps, waitMs) => {
     const gate = after([...OPEN, ...steps]);
     expect(gate.state).toBe('open');
@@ -269,7 +269,7 @@ describe('a half open gate', () => {
   test.each<Row>([
     ['waits for enough probes', [...HALF_OPEN, answered(10, 9)], { state: 'half_open' }],
     ['closes when they are answered', [...HALF_OPEN, answered(10, 10)], { state: 'closed', rate: null }],
-    ['opens when half of them fail', [...HALF_OPEN, broken(10, 5)], { state: 'open', rate: 0.06667 }],
+    ['opens when half of them fail', [...HALF_OPEN, broken(10, 5)], { state: 'open', rate: 0.1 }],
     [
       'bears that fewer fail',
       [...HALF_OPEN, report(10, { succeeded: 6, failed: { timeout: 4 }, failuresInARow: 1 })],
