@@ -92,9 +92,8 @@ export async function ask(world: World, input: AskInput): Promise<AskResult> {
     reframe: how.reframe ?? false,
   });
   const { prices } = world.provider(provider);
-  const estimate = { budget, spent, messages, settings: { ...settings, ...input.route } };
-  if (exceedsBudget({ ...estimate, ...(prices === undefined ? {} : { prices }) }))
-    return { status: 'over_budget' };
+  const asked = { ...settings, ...input.route };
+  if (exceedsBudget({ budget, spent, messages, settings: asked, prices })) return { status: 'over_budget' };
   const { reply, ledger, requestId, askedAt, latencyMs } = await callModel({
     provider: world.provider(provider),
     place: placeOf(input),

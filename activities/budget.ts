@@ -19,7 +19,7 @@ export function exceedsBudget(options: {
   readonly messages: readonly PromptMessage[];
   readonly settings: PreparedCall;
   /** The provider's own. Default: list prices alone. */
-  readonly prices?: Provider['prices'];
+  readonly prices?: Provider['prices'] | undefined;
 }): boolean {
   const { budget, spent, messages, settings, prices } = options;
   if (budget.maxTokens === undefined && budget.maxCostUsd === undefined) return false;

@@ -2,7 +2,7 @@ import { ApplicationFailure, Context } from '@temporalio/activity';
 import type { Info } from '@temporalio/activity';
 import { ApplicationFailureCategory } from '@temporalio/common';
 import { providerDelayMs } from '../src/core/backoff.ts';
-import { WORKER_LOSSES } from '../src/core/contract.ts';
+import { LOST_CALL_MESSAGE, WORKER_LOSSES } from '../src/core/contract.ts';
 import type { ProviderFailure, RetryConfig } from '../src/core/contract.ts';
 import type { ModelReply, ModelRequest, Provider } from '../src/provider/provider.ts';
 import { classifyFailure } from './failures.ts';
@@ -127,7 +127,7 @@ function refuseEndlessLoss(ledger: CallLedger): void {
   if (ledger.interrupted <= WORKER_LOSSES) return;
   throw ApplicationFailure.create({
     type: 'timeout' satisfies ProviderFailure['type'],
-    message: 'the call was lost again and again: its workers ended, or it took too long',
+    message: LOST_CALL_MESSAGE,
     nonRetryable: true,
     details: [ledger],
   });
@@ -142,15 +142,28 @@ function refuseEarlyTry(options: {
   readonly ledger: CallLedger;
   readonly context: Context;
 }): void {
-  const { carried, ledger, context } = options;
+  const { carried } = options;
   const restMs = Math.ceil(carried.dueAt - Date.now());
   const last = carried.failures.at(-1);
   if (last === undefined || restMs <= EARLY_TOLERANCE_MS) return;
+  throw tooEarly({ ...options, type: last.type, message: last.message, delayMs: restMs });
+}
+
+/** For a try that makes no call, and costs no provider retry: the server is to make another one later. */
+function tooEarly(options: {
+  readonly carried: Carried;
+  readonly ledger: CallLedger;
+  readonly context: Context;
+  readonly type: ProviderFailure['type'];
+  readonly message: string;
+  readonly delayMs: number;
+}): ApplicationFailure {
+  const { carried, ledger, context, type, message, delayMs } = options;
   context.heartbeat({ ...carried, early: carried.early + 1 } satisfies Carried);
-  throw ApplicationFailure.create({
-    type: last.type,
-    message: last.message,
-    nextRetryDelay: restMs,
+  return ApplicationFailure.create({
+    type,
+    message,
+    nextRetryDelay: delayMs,
     details: [ledger],
     category: ApplicationFailureCategory.BENIGN,
   });
@@ -163,19 +176,14 @@ async function rest(options: {
   readonly ledger: CallLedger;
   readonly context: Context;
 }): Promise<void> {
-  const { watch, carried, ledger, context } = options;
+  const { watch, context } = options;
   for (let restMs = watch.restMs(); restMs > 0; restMs = watch.restMs()) {
+    const delayMs = Math.ceil(restMs * (1 + Math.random() * REST_JITTER));
     if (restMs > LONGEST_REST_MS) {
-      context.heartbeat({ ...carried, early: carried.early + 1 } satisfies Carried);
-      throw ApplicationFailure.create({
-        type: 'rate_limit',
-        message: 'held back: the provider asked for a pause, or fails every call',
-        nextRetryDelay: Math.ceil(restMs * (1 + Math.random() * REST_JITTER)),
-        details: [ledger],
-        category: ApplicationFailureCategory.BENIGN,
-      });
+      const message = 'held back: the provider asked for a pause, or fails every call';
+      throw tooEarly({ ...options, type: 'rate_limit', message, delayMs });
     }
-    await context.sleep(restMs * (1 + Math.random() * REST_JITTER));
+    await context.sleep(delayMs);
   }
 }
 

@@ -1,5 +1,6 @@
 import { DEFAULT_RETRY } from '../src/core/contract.ts';
 import type { ProviderFailureType } from '../src/core/contract.ts';
+import { HEALTH_FAILURES, isKeyRefused, isShut } from '../src/core/gate-contract.ts';
 import type { GateReport, GateStateName } from '../src/core/gate-contract.ts';
 import type { ModelReply } from '../src/provider/provider.ts';
 import type { ClassifiedFailure } from './failures.ts';
@@ -35,10 +36,6 @@ const LOOK_EVERY_MS = 5_000;
 const LOOK_EVERY_IN_TROUBLE_MS = 500;
 /** Over what the rate before a 429 is taken. */
 const RATE_WINDOW_S = 5;
-
-/** Failures that no waiting and no gate has to do with: of one request. */
-const OF_THE_REQUEST: ReadonlySet<ProviderFailureType> = new Set(['client_error']);
-const HEALTH: ReadonlySet<ProviderFailureType> = new Set(['server_error', 'connection_error', 'timeout']);
 
 /** Watches nothing, and holds nothing back: where gates are switched off. */
 export const NO_WATCH: GateWatch = {
@@ -163,15 +160,15 @@ export function gateWatch(options: {
       }
     },
     failed({ type, status, retryAfterMs, rateLimits }) {
-      if (OF_THE_REQUEST.has(type) && status !== 401 && status !== 403) return;
+      if (type === 'client_error' && !isKeyRefused(status)) return;
       if (type === 'rate_limit') begun.add(-1);
       counts.failed[type] = (counts.failed[type] ?? 0) + 1;
-      counts.isKeyRefused ||= status === 401 || status === 403;
+      counts.isKeyRefused ||= isKeyRefused(status);
       if (rateLimits !== undefined) {
         const { isNearlyUsedUp: _known, ...limits } = rateLimits;
         counts.limits = limits;
       }
-      if (HEALTH.has(type)) {
+      if (HEALTH_FAILURES.includes(type)) {
         failedAt = Date.now();
         if (failuresInARow === 0) rowBegunAt = failedAt;
         failuresInARow += 1;
@@ -187,7 +184,7 @@ export function gateWatch(options: {
       const localMs = isUndecided && failuresInARow >= options.consecutiveFailures ? LOCAL_REST_MS : 0;
       return Math.max(localMs, notBefore - now);
     },
-    isClosedToCalls: () => state === 'open' || state === 'parked',
+    isClosedToCalls: () => isShut(state),
   };
 }
 

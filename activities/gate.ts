@@ -1,3 +1,4 @@
+import { isShut } from '../src/core/gate-contract.ts';
 import type { GateStatus } from '../src/core/gate-contract.ts';
 import type { Route } from '../src/core/prepared.ts';
 import type { World } from './world.ts';
@@ -57,7 +58,7 @@ export async function chooseRoute(
   const providers = [...new Set(routes.map(({ provider }) => provider))];
   const gates = await Promise.all(providers.map((provider) => world.store.gates.read(provider)));
   const shut = new Map(
-    gates.flatMap((gate) => (gate !== undefined && isShut(gate) ? [[gate.provider, gate]] : [])),
+    gates.flatMap((gate) => (gate !== undefined && isShut(gate.state) ? [[gate.provider, gate]] : [])),
   );
   const index = routes.findIndex(({ provider }) => !shut.has(provider));
   const first = routes[0] === undefined ? undefined : shut.get(routes[0].provider);
@@ -66,10 +67,6 @@ export async function chooseRoute(
   if (mayProbe && first.state === 'open' && isTimeToProbe(first.provider))
     return { kind: 'probing', index: 0 };
   return index < 0 ? { kind: 'closed', status: first } : { kind: 'open', index };
-}
-
-function isShut({ state }: GateStatus): boolean {
-  return state === 'open' || state === 'parked';
 }
 
 const probedAt = new Map<string, number>();

@@ -1,6 +1,6 @@
 import { ActivityFailure, ApplicationFailure, TimeoutFailure, isCancellation } from '@temporalio/workflow';
 import type { CallLedger } from '../activities/call-model.ts';
-import { PROVIDER_FAILURE_TYPES, WORKER_LOSSES } from '../src/core/contract.ts';
+import { LOST_CALL_MESSAGE, PROVIDER_FAILURE_TYPES, WORKER_LOSSES } from '../src/core/contract.ts';
 import type { ProviderFailure, ProviderFailureType } from '../src/core/contract.ts';
 
 /** A call, with its retries, that got no answer. */
@@ -15,7 +15,7 @@ export function providerFailureOf(error: unknown, attempt: number): FailedCall {
   if (isCancellation(error) || !(error instanceof ActivityFailure)) throw error;
   const { cause } = error;
   if (cause instanceof TimeoutFailure) {
-    const message = 'the call was lost again and again: its workers ended, or it took too long';
+    const message = LOST_CALL_MESSAGE;
     const failure: ProviderFailure = { attempt, type: 'timeout', message, delayMs: null };
     return { type: 'timeout', message, ledger: { failures: [failure], interrupted: WORKER_LOSSES } };
   }

@@ -11,6 +11,7 @@ import {
 } from '@temporalio/workflow';
 import type { AskResult } from '../activities/ask.ts';
 import type { CallLedger } from '../activities/call-model.ts';
+import { isKeyRefused } from '../src/core/gate-contract.ts';
 import type { PreparedExtraction, Route } from '../src/core/prepared.ts';
 import { store } from './house-activities.ts';
 import type { FailedCall } from './provider-failure.ts';
@@ -119,8 +120,7 @@ async function isOfOutage(
   { type, ledger }: FailedCall,
 ): Promise<boolean> {
   if (gate === undefined || gate.onOutage === 'fail') return false;
-  const status = ledger.failures.at(-1)?.status;
-  if (type === 'client_error' && status !== 401 && status !== 403) return false;
+  if (type === 'client_error' && !isKeyRefused(ledger.failures.at(-1)?.status)) return false;
   for (const waitMs of GATE_DECIDES_AFTER_MS) {
     if (waitMs > 0) await sleep(waitMs);
     const found = await store.gateStatus({ provider });

@@ -95,6 +95,9 @@ export const DEFAULT_RETRY: RetryConfig = {
 /** Workers that may be lost in the middle of an attempt's calls: they cost no retry, but a document that kills every worker must end some time. */
 export const WORKER_LOSSES = 10;
 
+/** Of the failure that ends an attempt whose workers were lost too often. */
+export const LOST_CALL_MESSAGE = 'the call was lost again and again: its workers ended, or it took too long';
+
 /** What an extraction may spend. Checked before each call, with an estimate of that call. */
 export interface Budget {
   /** Prompt and completion tokens of all calls together. */

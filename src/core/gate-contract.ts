@@ -17,6 +17,23 @@ export function gateWorkflowId(provider: string): string {
 export const GATE_STATES = ['closed', 'throttled', 'open', 'half_open', 'parked'] as const;
 export type GateStateName = (typeof GATE_STATES)[number];
 
+/** Failures that speak of the provider's health. A 429 does not: it works, and wants less. */
+export const HEALTH_FAILURES: readonly ProviderFailureType[] = [
+  'server_error',
+  'connection_error',
+  'timeout',
+];
+
+/** Whether the provider refused the key, and with it every call; other client errors are of one request. */
+export function isKeyRefused(status: number | undefined): boolean {
+  return status === 401 || status === 403;
+}
+
+/** Whether conversations are to go elsewhere, or to wait. */
+export function isShut(state: GateStateName): boolean {
+  return state === 'open' || state === 'parked';
+}
+
 /** What one worker saw of a provider since its last report. */
 export interface GateReport {
   readonly succeeded: number;

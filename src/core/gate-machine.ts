@@ -11,8 +11,8 @@
  *
  * Never more than the ceiling (`rpm / 60`, and what tokens a minute allow), and none before a `Retry-After` has passed.
  */
-import type { ProviderFailureType } from './contract.ts';
 import type { GateConfig } from './gate-config.ts';
+import { HEALTH_FAILURES } from './gate-contract.ts';
 import type { GateReport, GateStateName, GateStatus } from './gate-contract.ts';
 import { foundRate, grownRate, heldRate, loweredRate, toldRate } from './found-rate.ts';
 import type { FoundRate } from './found-rate.ts';
@@ -59,8 +59,6 @@ export type GateEvent =
   | { readonly kind: 'reset'; readonly reason: string }
   | { readonly kind: 'worker_started' };
 
-/** Failures that speak of the provider's health. A 429 does not: it works, and wants less. */
-const HEALTH_FAILURES: readonly ProviderFailureType[] = ['server_error', 'connection_error', 'timeout'];
 /** As good as none: the server takes 0 for an error. */
 const NO_CALLS_PER_SECOND = 0.001;
 /** The weight of a new report in the average of tokens. */

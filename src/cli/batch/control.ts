@@ -9,7 +9,7 @@ import { readConcurrency } from './flags.ts';
 import type { BatchFlags } from './flags.ts';
 import { grouped } from './progress-line.ts';
 import { CALLS_ARE_LET_FINISH, watchBatch } from './watch.ts';
-import { storedBatch } from './with-store.ts';
+import { storedBatch } from './stored-batch.ts';
 
 /** `batch watch ID`. */
 export function watchCommand(id: string, flags: BatchFlags, onProgress: OnProgress): Promise<number> {

@@ -11,8 +11,8 @@ import type { StoredBatch } from '../../store/batches.ts';
 import type { Store } from '../../store/open-store.ts';
 import { EXIT, UsageError } from '../exit-codes.ts';
 import { note } from '../output.ts';
+import { withStore } from '../with-store.ts';
 import { grouped } from './progress-line.ts';
-import { withStore } from './with-store.ts';
 
 /** The options of `batch export`, as they are typed. */
 export interface ExportFlags {

@@ -9,10 +9,11 @@ import { resolveTemporalConnection } from '../../stack/connection.ts';
 import type { StoredBatch } from '../../store/batches.ts';
 import { EXIT } from '../exit-codes.ts';
 import { note, print } from '../output.ts';
+import { withStore } from '../with-store.ts';
 import type { BatchFlags } from './flags.ts';
 import { grouped, spendOf } from './progress-line.ts';
 import { reasonOf } from './watch.ts';
-import { storedBatch, withStore } from './with-store.ts';
+import { storedBatch } from './stored-batch.ts';
 
 /** `batch status ID`: where it stands. Starts nothing: where no server answers, the store alone is asked. */
 export async function statusCommand(id: string, { json }: BatchFlags): Promise<number> {

@@ -2,10 +2,10 @@ import { requireGate } from '../../client/gates.ts';
 import type { GateHandle } from '../../client/gates.ts';
 import type { GateStatus } from '../../core/gate-contract.ts';
 import type { OnProgress } from '../../stack/progress.ts';
-import { withStore } from '../batch/with-store.ts';
 import { connectToRunning } from '../connect-to-running.ts';
 import { EXIT, UsageError } from '../exit-codes.ts';
 import { note, print } from '../output.ts';
+import { withStore } from '../with-store.ts';
 import { gateLine } from './gate-line.ts';
 
 /** As commander gives them. */
