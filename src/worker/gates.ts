@@ -14,7 +14,7 @@ import { applyGateLimit, applyRateLimit } from './rate-limit.ts';
 import type { RateLimitedServer } from './rate-limit.ts';
 
 /** How a provider's gate decides: the defaults, what its configuration says otherwise, and its rates. */
-export function gateConfigOf({ gate, rpm, tpm }: Provider): GateConfig {
+function gateConfigOf({ gate, rpm, tpm }: Provider): GateConfig {
   return {
     ...DEFAULT_GATE,
     ...gate,
