@@ -1,12 +1,16 @@
 import { Context, sleep } from '@temporalio/activity';
 import type { CompiledSchema } from '../src/core/compile-schema.ts';
 import { NO_BATCH } from '../src/core/contract.ts';
-import type { Document, DocumentReference, Turn, Usage, Verdict } from '../src/core/contract.ts';
-import { feedbackMessage } from '../src/core/feedback.ts';
-import { judge } from '../src/core/judge.ts';
+import type { Document, DocumentReference, Problem, Turn, Usage, Verdict } from '../src/core/contract.ts';
+import { feedbackMessage, fieldsMessage, partMessage } from '../src/core/feedback.ts';
+import { fieldsSchema, partOfRecord } from '../src/core/fields.ts';
+import type { Json, JsonObject } from '../src/core/json.ts';
+import { judge, judgeFields } from '../src/core/judge.ts';
+import type { FieldsAnswer } from '../src/core/judge.ts';
+import { askedOf } from '../src/core/strategy.ts';
 import type { Ask } from '../src/core/strategy.ts';
 import type { PreparedExtraction, Route } from '../src/core/prepared.ts';
-import type { StoredAttempt } from '../src/store/attempts.ts';
+import type { AttemptKey, StoredAttempt } from '../src/store/attempts.ts';
 import { exceedsBudget } from './budget.ts';
 import type { Spent } from './budget.ts';
 import { callModel, ledgerSoFar } from './call-model.ts';
@@ -28,6 +32,8 @@ export interface AskInput {
   readonly route?: Route;
   /** What the model is shown of a single extraction's earlier attempts. */
   readonly turns: readonly Turn[];
+  /** Of a single extraction, what its answers have given so far; where only fields of it are asked for. */
+  readonly last?: { readonly record: Json; readonly problem: Problem };
   readonly spent: Spent;
 }
 
@@ -83,13 +89,17 @@ export async function ask(world: World, input: AskInput): Promise<AskResult> {
   const { settings, schema, schemaName, text } = question;
   const { systemPrompt, budget } = settings;
   const { provider, model } = input.route ?? settings;
+  const wanted = await wantedFields(world, question, input);
+  const jsonSchema = wanted?.jsonSchema ?? schema.jsonSchema;
   const messages = composeMessages({
     ...(systemPrompt === undefined ? {} : { systemPrompt }),
-    schema: { name: schemaName, jsonSchema: schema.jsonSchema },
+    schema: { name: schemaName, jsonSchema },
     mode: how.mode,
     text,
     turns,
     reframe: how.reframe ?? false,
+    request: wanted?.request,
+    hints: how.hints,
   });
   const { prices } = world.provider(provider);
   const asked = { ...settings, ...input.route };
@@ -106,7 +116,7 @@ export async function ask(world: World, input: AskInput): Promise<AskResult> {
       model,
       mode: how.mode,
       timeoutMs: settings.timeoutMs,
-      schema: { name: schemaName, jsonSchema: schema.jsonSchema },
+      schema: { name: schemaName, jsonSchema },
       messages,
       ...(how.maxOutputTokens === undefined ? {} : { maxOutputTokens: how.maxOutputTokens }),
     },
@@ -117,7 +127,10 @@ export async function ask(world: World, input: AskInput): Promise<AskResult> {
     round: input.round,
     attempt: how.attempt,
     kind: 'asked',
-    verdict: judge(reply, schema, { coerce: settings.coerce }),
+    verdict:
+      wanted === undefined
+        ? judge(reply, schema, { coerce: settings.coerce })
+        : judgeFields(reply, schema, { coerce: settings.coerce }, wanted.answer),
     answer: reply.text,
     finish: reply.finish,
     requestId,
@@ -125,6 +138,7 @@ export async function ask(world: World, input: AskInput): Promise<AskResult> {
     provider,
     model,
     mode: how.mode,
+    ask: askedOf(how),
     usage: usageOf({ provider: world.provider(provider), model, reply, ledger }),
     failures: ledger.failures,
     interrupted: ledger.interrupted,
@@ -132,6 +146,39 @@ export async function ask(world: World, input: AskInput): Promise<AskResult> {
     askedAt,
   };
   return resultOf(await record(world, attempt));
+}
+
+/** A question for some fields only. */
+interface WantedFields {
+  readonly jsonSchema: JsonObject;
+  readonly request: string;
+  readonly answer: FieldsAnswer;
+}
+
+/** What is asked for where it is not the whole record; undefined also where a part is empty, or cannot stand alone: then the whole is. */
+async function wantedFields(
+  world: World,
+  { batchId, documentId, schema }: Question,
+  { ask: { fields, part, attempt }, round, last }: AskInput,
+): Promise<WantedFields | undefined> {
+  if (fields === undefined && part === undefined) return undefined;
+  const before =
+    batchId === NO_BATCH ? last : await lastOfBatch(world, { batchId, documentId, round, attempt });
+  const paths = fields ?? (part === undefined ? [] : partOfRecord(schema, part));
+  const jsonSchema = paths.length === 0 ? undefined : fieldsSchema(schema, paths);
+  if (jsonSchema === undefined) return undefined;
+  const isFirstPart = part?.number === 1;
+  const record = isFirstPart ? {} : (before?.record ?? {});
+  const isIncomplete = part !== undefined && part.number < part.of;
+  const request =
+    part === undefined && before !== undefined ? fieldsMessage(before.problem, paths) : partMessage(paths);
+  return { jsonSchema, request, answer: { fields: paths, record, isIncomplete } };
+}
+
+async function lastOfBatch(world: World, key: AttemptKey): Promise<AskInput['last']> {
+  const verdict = (await world.store.attempts.before(key)).at(-1)?.verdict;
+  if (verdict?.status !== 'rejected' || verdict.record === undefined) return undefined;
+  return { record: verdict.record, problem: verdict.problem };
 }
 
 async function open(world: World, input: AskInput): Promise<Question | 'held'> {
@@ -185,22 +232,51 @@ async function turnsOf(
   if (carry === 'nothing' || attempt === 1) return [];
   if (batchId === NO_BATCH) return turns;
   const earlier = await world.store.attempts.before({ batchId, documentId, round, attempt });
-  return earlier.flatMap(({ attempt: number, answer, verdict }) =>
-    verdict.status === 'accepted'
+  const carried = carry === 'last-turn' ? earlier.slice(-1) : earlier;
+  return carried.flatMap((stored) =>
+    stored.verdict.status === 'accepted'
       ? []
-      : [{ attempt: number, answer: shortened(answer), feedback: feedbackMessage(verdict.problem) }],
+      : [
+          {
+            attempt: stored.attempt,
+            answer: shownAnswer(stored),
+            feedback: feedbackMessage(stored.verdict.problem),
+          },
+        ],
   );
 }
 
-function resultOf({ batchId, verdict, answer, usage, failures, interrupted }: StoredAttempt): Judged {
+/** An answer as the model is shown it again: the whole record where it had given a part of it. */
+function shownAnswer({ ask: asked, verdict, answer }: StoredAttempt): string {
+  const isPart = asked?.fields !== undefined || asked?.part !== undefined;
+  const record = verdict.status === 'rejected' ? verdict.record : undefined;
+  return shortened(isPart && record !== undefined ? JSON.stringify(record) : answer);
+}
+
+function resultOf(stored: StoredAttempt): Judged {
+  const { batchId, verdict, usage, failures, interrupted } = stored;
   const ledger = { failures, interrupted };
   if (batchId === NO_BATCH) {
-    const needed = verdict.status === 'rejected' ? shortened(answer) : '';
-    return { status: 'judged', verdict, answer: needed, usage, ledger };
+    const needed = verdict.status === 'rejected' ? shownAnswer(stored) : '';
+    return { status: 'judged', verdict: boundedVerdict(verdict), answer: needed, usage, ledger };
   }
-  const small: Verdict =
-    verdict.status === 'accepted' ? { status: 'accepted', data: null, repairs: [] } : verdict;
+  const small = smallVerdict(verdict);
   return { status: 'judged', verdict: small, answer: '', usage, ledger };
+}
+
+/** A record of a runaway answer is not worth a history's space: the whole is asked for then. */
+function boundedVerdict(verdict: Verdict): Verdict {
+  if (verdict.status === 'accepted' || verdict.record === undefined) return verdict;
+  if (JSON.stringify(verdict.record).length <= MAX_ANSWER_CHARS) return verdict;
+  const { record: _record, fields: _fields, parts: _parts, ...rest } = verdict;
+  return rest;
+}
+
+/** Without the data, which stays in the store. */
+function smallVerdict(verdict: Verdict): Verdict {
+  if (verdict.status === 'accepted') return { status: 'accepted', data: null, repairs: [] };
+  const { record: _record, ...small } = verdict;
+  return small;
 }
 
 function shortened(answer: string): string {

@@ -189,6 +189,7 @@ export async function rejudge(
       round,
       attempt: 1,
       kind: 'rejudged',
+      ask: null,
       verdict: judge({ text: answer.answer, finish: answer.finish }, compiled, prepared.settings),
       schemaName: schema.name,
       usage: NO_USAGE,

@@ -205,12 +205,13 @@ function providerFailure(options: {
   const isGivenUp = failsOnOutage && watch.isClosedToCalls();
   const goesOn = failure.retryable && count <= retry.maxProviderRetries && !isGivenUp;
   const delayMs = goesOn ? providerDelayMs(retry, count, failure.retryAfterMs, Math.random()) : null;
-  const { type, message, status } = failure;
+  const { type, message, status, refuses } = failure;
   const entry: ProviderFailure = {
     attempt,
     type,
     message,
     ...(status === undefined ? {} : { status }),
+    ...(refuses === undefined ? {} : { refuses }),
     delayMs: delayMs === null ? null : Math.round(delayMs),
   };
   const next: CallLedger = { ...ledger, failures: [...ledger.failures, entry] };

@@ -1,6 +1,6 @@
 import type { ResolvedMode, Turn } from '../src/core/contract.ts';
 import type { JsonObject } from '../src/core/json.ts';
-import { REFRAMING } from '../src/core/feedback.ts';
+import { REFRAMING, hintsMessage } from '../src/core/feedback.ts';
 import type { PromptMessage } from '../src/provider/provider.ts';
 
 const INSTRUCTIONS =
@@ -19,8 +19,12 @@ export function composeMessages(options: {
   readonly text: string;
   readonly turns: readonly Turn[];
   readonly reframe: boolean;
+  /** What only these fields are asked with. */
+  readonly request?: string | undefined;
+  /** Problems to warn of. */
+  readonly hints?: readonly string[] | undefined;
 }): readonly PromptMessage[] {
-  const { schema, mode, text, turns, reframe } = options;
+  const { schema, mode, text, turns, reframe, request, hints } = options;
   const instructions = options.systemPrompt ?? INSTRUCTIONS;
   const carried = mode === 'json_schema' || mode === 'tool';
   const system = carried
@@ -31,6 +35,8 @@ export function composeMessages(options: {
     { role: 'user', content: `<document>\n${text}\n</document>` },
     ...(reframe ? [{ role: 'user', content: REFRAMING } as const] : []),
     ...turns.flatMap((turn) => turnMessages(turn, mode)),
+    ...(request === undefined ? [] : [{ role: 'user', content: request } as const]),
+    ...(hints === undefined ? [] : [{ role: 'user', content: hintsMessage(hints) } as const]),
   ];
 }
 

@@ -22,6 +22,8 @@ export interface ClassifiedFailure {
   readonly retryAfterMs?: number;
   /** What the response's headers said of the provider's limits. */
   readonly rateLimits?: RateLimits;
+  /** What of the request it does not take, where it says so. */
+  readonly refuses?: 'mode' | 'cap';
 }
 
 /** Codes with which a 429 says that waiting does not help. */
@@ -81,12 +83,26 @@ export function classifyFailure(error: unknown, now: number): ClassifiedFailure 
   if (status === 409 || status >= 500) {
     return { ...base, type: 'server_error', retryable: true, message: `HTTP ${status}: server error${code}` };
   }
+  const refuses = refusedPart(error);
   return {
     ...base,
+    ...(refuses === undefined ? {} : { refuses }),
     type: 'client_error',
     retryable: false,
     message: `HTTP ${status}: the provider refused the request${code}${advice(error)}`,
   };
+}
+
+const MODE_WORDS =
+  /response_format|json_schema|json_object|tool_choice|\btools?\b|structured output|function call/i;
+const CAP_WORDS = /max_(?:completion_|output_)?tokens/i;
+
+/** By the parameter that OpenAI names, or by the words of servers that name none. */
+function refusedPart({ status, param, message }: APIError): ClassifiedFailure['refuses'] {
+  if (status !== 400 && status !== 422) return undefined;
+  const told = param ?? message;
+  if (CAP_WORDS.test(told)) return 'cap';
+  return MODE_WORDS.test(told) ? 'mode' : undefined;
 }
 
 function advice(error: APIError): string {

@@ -1,11 +1,12 @@
 import { z } from 'zod';
-import { DEFAULT_RETRY, MODES, ON_OUTAGE, STRATEGIES } from '../src/core/contract.ts';
+import { DEFAULT_RETRY, MODES, ON_OUTAGE, STRATEGIES, TRANSCRIPTS } from '../src/core/contract.ts';
 import type { DocumentReference, Mode, RetryConfig, SchemaReference } from '../src/core/contract.ts';
 import { isJsonObject } from '../src/core/json.ts';
 import type { JsonObject } from '../src/core/json.ts';
 import type { PreparedCall, PreparedExtraction, PreparedModes, Route } from '../src/core/prepared.ts';
 import { ModeNotPossibleError, resolveMode } from '../src/core/strict-schema.ts';
 import { costUsd } from '../src/core/usage.ts';
+import { outputTokenLimit } from '../src/core/output-token-limit.ts';
 import { invalidInput } from './world.ts';
 import type { World } from './world.ts';
 
@@ -34,7 +35,9 @@ const settingsFields = {
   systemPrompt: z.string().optional(),
   model: z.string().min(1).optional(),
   strategy: z.enum(STRATEGIES).default('adaptive'),
+  models: z.array(z.string().min(1)).max(10).default([]),
   mode: z.enum(MODES).default('auto'),
+  transcript: z.enum(TRANSCRIPTS).optional(),
   coerce: z.boolean().default(true),
   retry: retryShape.prefault({}),
   budget: z
@@ -106,6 +109,7 @@ async function requireDocument(world: World, { batch, seq }: DocumentReference):
 
 function prepare(world: World, given: z.output<typeof settingsShape>): PreparedExtraction {
   const { schema, systemPrompt, strategy, mode, coerce, budget, model, retry, onOutage, deadlineMs } = given;
+  const { transcript = strategy === 'adaptive' ? 'last' : 'full' } = given;
   const reference: SchemaReference = {
     name: schema.name,
     ...(schema.jsonSchema === undefined ? {} : { jsonSchema: schema.jsonSchema }),
@@ -126,6 +130,9 @@ function prepare(world: World, given: z.output<typeof settingsShape>): PreparedE
     strategy,
     ...modesOf(mode, jsonSchema),
     coerce,
+    transcript,
+    ...nextModels(world, given.models, call),
+    ...limitOf(world, call),
     budget: {
       ...(budget.maxTokens === undefined ? {} : { maxTokens: budget.maxTokens }),
       ...(budget.maxCostUsd === undefined ? {} : { maxCostUsd: budget.maxCostUsd }),
@@ -133,6 +140,26 @@ function prepare(world: World, given: z.output<typeof settingsShape>): PreparedE
     ...(world.gates.isOn ? { gate: { onOutage, fallbacks: fallbacksOf(world, call) } } : {}),
     ...(deadlineMs === undefined ? {} : { deadlineMs }),
   };
+}
+
+/** Whom to ask in turn after the first; a model that is asked anyway is not asked twice. */
+function nextModels(
+  world: World,
+  named: readonly string[],
+  first: Route,
+): Pick<PreparedExtraction, 'nextModels'> {
+  const routes = named.map((name) => routeTo(world, name));
+  const others = routes.filter(
+    ({ provider, model }, index) =>
+      !(provider === first.provider && model === first.model) &&
+      routes.findIndex((route) => route.provider === provider && route.model === model) === index,
+  );
+  return others.length === 0 ? {} : { nextModels: others };
+}
+
+function limitOf(world: World, { provider, model }: Route): Pick<PreparedExtraction, 'maxOutputTokens'> {
+  const limit = outputTokenLimit(model, world.provider(provider).outputTokenLimits);
+  return limit === undefined ? {} : { maxOutputTokens: limit };
 }
 
 /** Those of the provider's that this worker has, apart from the model that is asked anyway. */
@@ -153,14 +180,16 @@ export async function prepareCompletion(world: World, input: unknown): Promise<P
 }
 
 function prepareCall(world: World, named: string | undefined, retry: RetryConfig): PreparedCall {
+  return { ...routeTo(world, named), retry, timeoutMs: world.callTimeoutMs };
+}
+
+function routeTo(world: World, named: string | undefined): Route {
   const { providerName = world.defaultProvider, modelName } = splitModel(named);
   const provider = world.provider(providerName);
   return {
     provider: provider.name,
     model: modelName ?? provider.defaultModel,
     simulated: provider.simulated,
-    retry,
-    timeoutMs: world.callTimeoutMs,
   };
 }
 

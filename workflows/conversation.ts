@@ -6,19 +6,23 @@
 import type { AskResult, Judged } from '../activities/ask.ts';
 import type { CallLedger } from '../activities/call-model.ts';
 import type {
+  Asked,
   ConversationState,
   Outcome,
   OutcomeError,
-  RejectedAnswer,
+  Rejection,
   StopReason,
   Turn,
   Usage,
 } from '../src/core/contract.ts';
 import { feedbackMessage } from '../src/core/feedback.ts';
 import type { PreparedExtraction, Route } from '../src/core/prepared.ts';
-import { nextStep } from '../src/core/strategy.ts';
-import type { Ask, RejectedAnswerRecord } from '../src/core/strategy.ts';
+import type { Json } from '../src/core/json.ts';
+import { askedOf, modeOfModel, nextStep } from '../src/core/strategy.ts';
+import type { Ask, LearntStart, RefusedByProvider, RejectedAnswerRecord } from '../src/core/strategy.ts';
 import { NO_USAGE, addUsage } from '../src/core/usage.ts';
+import { validPart } from '../src/core/valid-part.ts';
+import type { FailedCall } from './provider-failure.ts';
 import { callThroughGate } from './through-gate.ts';
 import type { CallPlan } from './through-gate.ts';
 
@@ -28,6 +32,13 @@ export interface Conversation {
   readonly turns: Turn[];
   readonly rejected: RejectedAnswerRecord[];
   readonly errors: OutcomeError[];
+  /** How each attempt was asked. */
+  readonly asks: Asked[];
+  /** What the answers have given so far, right or wrong. Of a document of a batch it is in the store. */
+  record: Json | undefined;
+  /** What the provider has refused to be asked. */
+  refused: RefusedByProvider;
+  readonly learnt: LearntStart | undefined;
   usage: Usage;
   /** Of `usage.calls`, those of attempts that got no answer. */
   unansweredCalls: number;
@@ -48,13 +59,17 @@ export interface Surroundings {
 }
 
 /** A conversation in which nothing has been said yet. */
-export function openConversation(prepared: PreparedExtraction): Conversation {
+export function openConversation(prepared: PreparedExtraction, learnt?: LearntStart): Conversation {
   const { deadlineMs, provider, model, simulated } = prepared;
   return {
     prepared,
     turns: [],
     rejected: [],
     errors: [],
+    asks: [],
+    record: undefined,
+    refused: { modes: [] },
+    learnt,
     usage: NO_USAGE,
     unansweredCalls: 0,
     route: { provider, model, simulated },
@@ -80,14 +95,16 @@ export function stateOf(conversation: Conversation): ConversationState {
 
 /** Asks until an answer is accepted or the strategy gives up. */
 export async function converse(conversation: Conversation, surroundings: Surroundings): Promise<Outcome> {
-  const { prepared, rejected } = conversation;
+  const { prepared, rejected, learnt } = conversation;
   for (;;) {
-    const step = nextStep(prepared, rejected);
+    const step = nextStep({ ...prepared, learnt, refused: conversation.refused }, rejected);
     if (step.kind === 'stop') return giveUp(conversation, surroundings, step.reason, step.why);
     surroundings.show(conversation, step.ask.why);
     const result = await askOnce(conversation, surroundings, step.ask);
+    if (result === 'refused') continue;
     if ('stopped' in result) return giveUp(conversation, surroundings, result.stopped, result.message);
     const { verdict } = result;
+    conversation.asks.push(askedOf(step.ask));
     if (verdict.status === 'accepted') {
       const { data, repairs } = verdict;
       const outcome = finish(conversation, { success: true, data, repairs, stopped: null });
@@ -98,7 +115,7 @@ export async function converse(conversation: Conversation, surroundings: Surroun
       );
       return outcome;
     }
-    reject(conversation, step.ask, result, { attempt: step.ask.attempt, ...verdict.problem });
+    reject(conversation, step.ask, result, verdict);
   }
 }
 
@@ -112,8 +129,9 @@ async function askOnce(
   conversation: Conversation,
   surroundings: Surroundings,
   how: Ask,
-): Promise<Judged | Stop> {
-  const { prepared, deadlineAt } = conversation;
+): Promise<Judged | Stop | 'refused'> {
+  const { deadlineAt } = conversation;
+  const prepared = { ...conversation.prepared, ...how.route };
   for (;;) {
     const made = await callThroughGate({
       prepared,
@@ -124,6 +142,7 @@ async function askOnce(
     });
     if (made.kind === 'failed') {
       countUnanswered(conversation, made.failed.ledger);
+      if (canBeAskedOtherwise(conversation, prepared, how, made.failed)) return 'refused';
       return { stopped: made.failed.type, message: made.failed.message };
     }
     if (made.kind === 'stopped') {
@@ -146,6 +165,24 @@ async function askOnce(
   }
 }
 
+/** Whether the provider refused not the question but its form, and so another one is worth a call. */
+function canBeAskedOtherwise(
+  conversation: Conversation,
+  route: Route,
+  { mode, maxOutputTokens }: Ask,
+  { ledger }: FailedCall,
+): boolean {
+  const { refused } = conversation;
+  const refuses = ledger.failures.at(-1)?.refuses;
+  if (refuses === 'mode' && mode !== 'prompt') {
+    conversation.refused = { ...refused, modes: [...refused.modes, modeOfModel(route, mode)] };
+    return true;
+  }
+  if (refuses !== 'cap' || maxOutputTokens === undefined || refused.cap !== undefined) return false;
+  conversation.refused = { ...refused, cap: maxOutputTokens };
+  return true;
+}
+
 function countUnanswered(conversation: Conversation, { failures, interrupted }: CallLedger): void {
   const calls = failures.length + interrupted;
   conversation.errors.push(...failures);
@@ -153,20 +190,20 @@ function countUnanswered(conversation: Conversation, { failures, interrupted }: 
   conversation.unansweredCalls += calls;
 }
 
-function reject(
-  conversation: Conversation,
-  ask: Ask,
-  { answer, usage }: Judged,
-  problem: RejectedAnswer,
-): void {
-  conversation.errors.push(problem);
+function reject(conversation: Conversation, ask: Ask, { answer, usage }: Judged, verdict: Rejection): void {
+  const { problem, record, fields, parts } = verdict;
+  const { attempt, why } = ask;
+  if (problem.type !== 'incomplete') conversation.errors.push({ attempt, ...problem });
+  if (record !== undefined) conversation.record = record;
   conversation.rejected.push({
-    attempt: ask.attempt,
+    attempt,
     problem,
     completionTokens: usage.completionTokens,
-    ...(ask.maxOutputTokens === undefined ? {} : { maxOutputTokens: ask.maxOutputTokens }),
+    ask,
+    ...(fields === undefined ? {} : { fields }),
+    ...(parts === undefined ? {} : { parts }),
   });
-  conversation.turns.push({ attempt: ask.attempt, answer, feedback: feedbackMessage(problem) });
+  conversation.turns.push({ attempt, answer, feedback: feedbackMessage(problem), why });
 }
 
 function giveUp(
@@ -184,9 +221,11 @@ function finish(
   conversation: Conversation,
   ending: Pick<Outcome, 'success' | 'data' | 'repairs' | 'stopped'>,
 ): Outcome {
-  const { rejected, errors, usage, route } = conversation;
+  const { rejected, errors, usage, route, asks } = conversation;
   const outcome: Outcome = {
     ...ending,
+    partial: ending.success ? null : partialOf(conversation),
+    asks: [...asks],
     attempts: rejected.length + (ending.success ? 1 : 0),
     errors: [...errors],
     usage,
@@ -195,4 +234,10 @@ function finish(
   };
   conversation.outcome = outcome;
   return outcome;
+}
+
+/** What is valid of the last record. */
+function partialOf({ record, rejected }: Conversation): Json | null {
+  const problem = rejected.at(-1)?.problem;
+  return record === undefined || problem === undefined ? null : validPart(record, problem);
 }

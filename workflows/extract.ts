@@ -1,6 +1,8 @@
 import { defineQuery, setCurrentDetails, setHandler, workflowInfo } from '@temporalio/workflow';
+import type { AskInput } from '../activities/ask.ts';
 import type { ConversationState, ExtractInput, Outcome } from '../src/core/contract.ts';
 import type { PreparedExtraction } from '../src/core/prepared.ts';
+import type { Ask } from '../src/core/strategy.ts';
 import { converse, openConversation, stateOf } from './conversation.ts';
 import type { Conversation } from './conversation.ts';
 import { prepareExtraction, store } from './house-activities.ts';
@@ -34,7 +36,7 @@ export async function extract(input: ExtractInput): Promise<Outcome> {
         round,
         ask: how,
         ...detourOf(plan, settings),
-        turns: how.carry === 'all-turns' ? about.turns : [],
+        ...carriedBy(about, how),
         spent: spentBy(about),
       }),
   });
@@ -42,9 +44,23 @@ export async function extract(input: ExtractInput): Promise<Outcome> {
   return outcome;
 }
 
+/** What an attempt is told of the ones before it. */
+function carriedBy(
+  { turns, record, rejected }: Conversation,
+  { carry, fields, part }: Ask,
+): Pick<AskInput, 'turns' | 'last'> {
+  const problem = rejected.at(-1)?.problem;
+  const isOfFields = fields !== undefined || part !== undefined;
+  return {
+    turns: carry === 'all-turns' ? turns : carry === 'last-turn' ? turns.slice(-1) : [],
+    ...(isOfFields && record !== undefined && problem !== undefined ? { last: { record, problem } } : {}),
+  };
+}
+
 /** What a person reads in the Web UI. Field names and messages only: values can be personal data. */
 function show({ prepared, rejected }: Conversation, headline: string): void {
-  const lines = rejected.flatMap(({ attempt, problem }) => [
+  const lines = rejected.flatMap(({ attempt, problem, ask }) => [
+    `- ${ask.why}`,
     `- attempt ${attempt}: ${problem.type}`,
     ...problem.details.map(({ path, message }) => `    - \`${path || '(answer)'}\`: ${message}`),
   ]);

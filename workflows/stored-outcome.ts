@@ -5,7 +5,7 @@ import type { Conversation } from './conversation.ts';
 /** An outcome as the store keeps it: the data is in the attempt that was accepted. */
 export function storedOutcome(
   { prepared, unansweredCalls }: Conversation,
-  { data: _data, repairs: _repairs, ...outcome }: Outcome,
+  { data: _data, repairs: _repairs, partial: _partial, asks: _asks, ...outcome }: Outcome,
 ): StoredOutcome {
   return {
     ...outcome,

@@ -79,6 +79,8 @@ export interface BatchResult<T = Json> {
   readonly id: string;
   readonly success: boolean;
   readonly data: T | null;
+  /** Where it was not extracted: what was valid of the last answer; else null. */
+  readonly partial: Json | null;
   /** Answers that were judged, in the round that gave this outcome. */
   readonly attempts: number;
   /** Of that round, too. */

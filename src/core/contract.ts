@@ -110,6 +110,10 @@ export interface Budget {
 export const ON_OUTAGE = ['wait', 'fail'] as const;
 export type OnOutage = (typeof ON_OUTAGE)[number];
 
+/** `last`: the last bad answer and its feedback, so that cost grows linearly with attempts. `full`: all of them. */
+export const TRANSCRIPTS = ['last', 'full'] as const;
+export type Transcript = (typeof TRANSCRIPTS)[number];
+
 /** What the `extract` workflow takes. */
 export interface ExtractInput {
   readonly document: Document | DocumentReference;
@@ -120,8 +124,12 @@ export interface ExtractInput {
   readonly model?: string;
   /** Default `adaptive`. */
   readonly strategy?: StrategyName;
+  /** Models that are asked in turn once `model` makes the same mistake whatever it is told; each as `model`. Only `adaptive` does. */
+  readonly models?: readonly string[];
   /** Default `auto`. */
   readonly mode?: Mode;
+  /** How much of the conversation the model is shown. Default: `last` for `adaptive`, `full` for `feedback`. */
+  readonly transcript?: Transcript;
   /** Lossless type coercion (`"30"` → 30), reported as a repair. Default true. */
   readonly coerce?: boolean;
   readonly retry?: Partial<RetryConfig>;
@@ -153,8 +161,9 @@ export const PROBLEM_TYPES = [
   'refused',
   'content_filter',
   'empty',
+  'incomplete',
 ] as const;
-/** What was wrong with an answer, as a whole. */
+/** What was wrong with an answer, as a whole. `incomplete`: nothing; the record is given in parts, and more are to come. */
 export type ProblemType = (typeof PROBLEM_TYPES)[number];
 
 export const PROVIDER_FAILURE_TYPES = [
@@ -177,6 +186,8 @@ export interface ProblemDetail {
   readonly message: string;
   /** What was there instead, shortened. Absent where nothing was there. Objects and arrays are given as shortened JSON text. */
   readonly received?: Json;
+  /** Whether the schema takes null there, and so the model may say that the document does not tell. */
+  readonly nullable?: true;
 }
 
 /** A rejected answer. */
@@ -198,8 +209,19 @@ export interface Repair {
 
 /** What judging an answer gives. */
 export type Verdict =
-  | { readonly status: 'accepted'; readonly data: Json; readonly repairs: readonly Repair[] }
-  | { readonly status: 'rejected'; readonly problem: Problem };
+  { readonly status: 'accepted'; readonly data: Json; readonly repairs: readonly Repair[] } | Rejection;
+
+/** What a rejected answer leaves for the next attempt to build on. */
+export interface Rejection {
+  readonly status: 'rejected';
+  readonly problem: Problem;
+  /** The answer as a record, with what is wrong in it; joined with what earlier answers gave where only fields were asked for. */
+  readonly record?: Json;
+  /** The paths of the fields that are worth asking for by themselves: the record is large, and the problems are few. */
+  readonly fields?: readonly string[];
+  /** Of an answer that was cut off: into how many parts the record can be taken at most. */
+  readonly parts?: number;
+}
 
 /** One entry of an outcome's `errors`: a rejected answer, a provider failure met on the way, or what made asking impossible. */
 export type OutcomeError = RejectedAnswer | ProviderFailure | Fault;
@@ -218,6 +240,8 @@ export interface ProviderFailure {
   readonly status?: number;
   /** How long was waited before the next call; null where no call followed. */
   readonly delayMs: number | null;
+  /** What of the request the provider does not take: the mode, or a token cap so high. */
+  readonly refuses?: 'mode' | 'cap';
 }
 
 /**
@@ -250,7 +274,9 @@ export type StopReason =
   | 'budget'
   | 'refused'
   | 'content_filter'
+  | 'truncated'
   | 'futile'
+  | 'absent'
   | ProviderFailureType
   | Fault['type'];
 
@@ -266,10 +292,30 @@ export interface Outcome<T = Json> {
   readonly stopped: StopReason | null;
   /** What was changed in the accepted answer without changing what it says. */
   readonly repairs: readonly Repair[];
+  /** Where it gave up: what was valid of the last record, without the fields that were wrong; else null. */
+  readonly partial?: Json | null;
+  /** How each attempt was asked, and why so. */
+  readonly asks?: readonly Asked[];
   /** `provider/model` that was asked last. */
   readonly model: string;
   /** Whether the simulated provider answered. */
   readonly simulated: boolean;
+}
+
+/** How one attempt was asked. */
+export interface Asked {
+  readonly attempt: number;
+  readonly mode: ResolvedMode;
+  /** One line: `attempt 2 of 3: 2 fields were wrong; only these are asked for`. */
+  readonly why: string;
+  /** Only these fields, by path. */
+  readonly fields?: readonly string[];
+  /** Which part of a record that is too long for one answer. */
+  readonly part?: { readonly number: number; readonly of: number };
+  /** Problems that the model was warned of beforehand. */
+  readonly hints?: readonly string[];
+  /** The completion tokens that it was allowed, where that was set. */
+  readonly maxOutputTokens?: number;
 }
 
 /** What the `complete` workflow returns. */
@@ -288,6 +334,8 @@ export interface Turn {
   readonly attempt: number;
   readonly answer: string;
   readonly feedback: string;
+  /** How it was asked for. */
+  readonly why?: string;
 }
 
 /** What the query `conversation` gives: the state of a running extraction. */

@@ -13,7 +13,9 @@ export const REFRAMING =
 const ONLY_VALID_JSON =
   'Answer again with only valid JSON: the complete JSON object, without a Markdown fence, comments or commentary.';
 
-const MESSAGES: Readonly<Record<Exclude<ProblemType, 'validation_error' | 'json_error'>, string>> = {
+const MESSAGES: Readonly<
+  Record<Exclude<ProblemType, 'validation_error' | 'json_error' | 'incomplete'>, string>
+> = {
   truncated:
     'Your answer was cut off before it was complete. Answer again with the complete JSON object, written compactly: ' +
     'no indentation, no explanation, no Markdown fence.',
@@ -44,6 +46,7 @@ const LINE_BREAKING = /[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/gu;
  * JSON text, is left out where nothing was received. No value can break a line: control characters are escaped.
  */
 export function feedbackMessage(problem: Problem): string {
+  if (problem.type === 'incomplete') return '';
   if (problem.type === 'validation_error') return validationFeedback(problem);
   if (problem.type === 'json_error') {
     return `Your answer is not valid JSON: ${oneLine(problem.message)}\n${ONLY_VALID_JSON}`;
@@ -58,11 +61,58 @@ function validationFeedback({ message, details }: Problem): string {
   return [
     'Your answer is valid JSON, but it does not match the schema:',
     ...lines,
-    [...corrections, ONLY_THE_OBJECT].join(' '),
+    [...corrections, ...absenceAdvice(details), ONLY_THE_OBJECT].join(' '),
   ].join('\n');
 }
 
-function problemLine({ path, message, received }: ProblemDetail): string {
+/** What to do where the document does not tell a value: an honest gap is worth more than an invention. */
+function absenceAdvice(details: readonly ProblemDetail[]): readonly string[] {
+  const nullable = details
+    .filter((detail) => detail.nullable === true)
+    .map(({ path }) => `'${oneLine(path)}'`);
+  if (nullable.length > 0)
+    return [`Where the document does not state ${nullable.join(', ')}, answer null there.`];
+  const isAbsence = details.some(({ kind, received }) => kind === 'missing' || received === null);
+  return isAbsence ? ['Invent nothing: a value that the document does not state is to stay null.'] : [];
+}
+
+/** The one line that names a problem, as feedback and warnings have it. */
+export function problemHint({ path, message }: ProblemDetail): string {
+  return problemLine({ path, message });
+}
+
+/** Asks again only for the fields that were wrong. Each comes back under its path, so that it is known where it belongs. */
+export function fieldsMessage({ details }: Problem, fields: readonly string[]): string {
+  return [
+    'Of the record that you gave, only these fields are to be given again:',
+    ...details.filter(({ kind }) => kind !== 'unknown_field').map(problemLine),
+    [...absenceAdvice(details), exactKeys(fields)].join(' '),
+  ].join('\n');
+}
+
+/** Asks for a part of a record that is too long for one answer. */
+export function partMessage(fields: readonly string[]): string {
+  return [
+    'The whole record is too long for one answer. Give only this part of it now:',
+    exactKeys(fields),
+  ].join('\n');
+}
+
+/** Warns, before an answer, of problems that others have had. It goes last, so that what is before it stays in the provider's cache. */
+export function hintsMessage(hints: readonly string[]): string {
+  return ['Take care with these fields, which often go wrong:', ...hints].join('\n');
+}
+
+function exactKeys(fields: readonly string[]): string {
+  const keys = fields.map((path) => JSON.stringify(path)).join(', ');
+  return `Answer with one JSON object that has exactly these keys, each with the field's value: ${keys}`;
+}
+
+function problemLine({
+  path,
+  message,
+  received,
+}: Pick<ProblemDetail, 'path' | 'message' | 'received'>): string {
   const where = path === '' ? 'Answer' : `Field '${path}'`;
   const got = received === undefined ? '' : ` (got: ${JSON.stringify(received)})`;
   return oneLine(`- ${where}: ${message}${got}`);

@@ -50,3 +50,31 @@ export function stepsInto(value: Json, pointer: string): readonly PathStep[] {
     return step;
   });
 }
+
+const STEP = /\.?([\p{L}_$][\p{L}\p{N}_$]*)|\[(\d+)\]|\[("(?:[^"\\]|\\.)*")\]/uy;
+
+/** The steps of a path as {@link formatPath} writes it; undefined where it is none, or has a key that was cut. */
+export function parsePath(path: string): readonly PathStep[] | undefined {
+  const steps: PathStep[] = [];
+  STEP.lastIndex = 0;
+  while (STEP.lastIndex < path.length) {
+    const [, name, index, quoted] = STEP.exec(path) ?? [];
+    const step = name ?? (quoted === undefined ? undefined : quotedKey(quoted));
+    if (index !== undefined) steps.push(Number(index));
+    else if (step === undefined || isCut(step)) return undefined;
+    else steps.push(step);
+  }
+  return steps;
+}
+
+function quotedKey(text: string): string | undefined {
+  try {
+    return String(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+}
+
+function isCut(key: string): boolean {
+  return key.length > MAX_KEY_LENGTH && key.endsWith('…');
+}

@@ -1,10 +1,12 @@
 /** The verdict on an answer: the one place that decides whether it is data. */
 import { coerce } from './coerce.ts';
 import type { CompiledSchema } from './compile-schema.ts';
-import type { Problem, ProblemDetail, ProblemType, Repair, Verdict } from './contract.ts';
-import type { Json } from './json.ts';
+import type { Problem, ProblemDetail, ProblemType, Rejection, Repair, Verdict } from './contract.ts';
+import { countParts, fieldsToRepair, takesNull, unknownFields } from './fields.ts';
+import type { Json, JsonObject } from './json.ts';
 import { isJsonArray, isJsonObject } from './json.ts';
 import { parseAnswer } from './parse-answer.ts';
+import { withFields, withoutFields } from './record-fields.ts';
 import { shortenText } from './shorten-json.ts';
 import { validate } from './validate.ts';
 
@@ -35,19 +37,72 @@ const MAX_REFUSAL_LENGTH = 1_000;
  * `truncated` and not `empty`, since more tokens are its remedy. Never throws, whatever the answer is.
  */
 export function judge(reply: Reply, schema: CompiledSchema, options: JudgeOptions): Verdict {
-  const { text, finish, refusal = '' } = reply;
+  const read = readReply(reply);
+  if ('value' in read) return judgeValue(read.value, read.repairs, schema, options);
+  return read.problem.type === 'truncated' ? { ...read, parts: countParts(schema) } : read;
+}
+
+/** An answer that has only some fields of a record, each under its path. */
+export interface FieldsAnswer {
+  readonly fields: readonly string[];
+  /** What earlier answers gave. */
+  readonly record: Json;
+  /** Whether other parts of the record are still to come. */
+  readonly isIncomplete: boolean;
+}
+
+/**
+ * Judges an answer that has only some fields, joined with what was there before: what is valid already stays as it is, and what
+ * it was told to be unknown is removed. An answer that is a whole record all the same is judged as one.
+ */
+export function judgeFields(
+  reply: Reply,
+  schema: CompiledSchema,
+  options: JudgeOptions,
+  { fields, record, isIncomplete }: FieldsAnswer,
+): Verdict {
+  const read = readReply(reply);
+  if (!('value' in read)) {
+    const kept: Rejection = { ...read, record };
+    return read.problem.type === 'truncated' ? { ...kept, parts: countParts(schema) } : { ...kept, fields };
+  }
+  const given = objectIn(read.value);
+  if (given === undefined || !fields.some((path) => Object.hasOwn(given, path))) {
+    const whole = judgeValue(read.value, read.repairs, schema, options);
+    if (whole.status === 'accepted') return whole;
+    const paths = fields.join(', ');
+    const problem: Problem = {
+      type: 'json_error',
+      message: `expected an object with the keys ${paths}`,
+      details: [],
+    };
+    return { status: 'rejected', problem, record, fields };
+  }
+  const known = withoutFields(record, unknownFields(validate(schema, record))) ?? record;
+  const joined = withFields(known, fields, given);
+  if (!isIncomplete) return judgeValue(joined, read.repairs, schema, options);
+  const problem: Problem = { type: 'incomplete', message: 'a part of the record is there', details: [] };
+  return { status: 'rejected', problem, record: joined };
+}
+
+function objectIn(value: Json): JsonObject | undefined {
+  const plain = typeof value === 'string' ? (unwrap(value)?.value ?? value) : value;
+  return isJsonObject(plain) ? plain : undefined;
+}
+
+type ReadReply = { readonly value: Json; readonly repairs: readonly Repair[] } | Rejection;
+
+function readReply({ text, finish, refusal = '' }: Reply): ReadReply {
   if (finish === 'refusal' || refusal !== '')
     return rejected('refused', said('the model refused', refusal || text));
   if (finish === 'content_filter')
     return rejected('content_filter', 'the answer was withheld by a content filter');
 
   const parsed = parseAnswer(text, { cutOff: finish === 'length' });
-  if (parsed.status === 'failed-parse') {
-    const { problem } = parsed;
-    const isRefusal = problem.type === 'json_error' && isPlainRefusal(text);
-    return isRefusal ? rejected('refused', said('the model refused', text)) : { status: 'rejected', problem };
-  }
-  return judgeValue(parsed.value, parsed.repairs, schema, options);
+  if (parsed.status !== 'failed-parse') return parsed;
+  const { problem } = parsed;
+  const isRefusal = problem.type === 'json_error' && isPlainRefusal(text);
+  return isRefusal ? rejected('refused', said('the model refused', text)) : { status: 'rejected', problem };
 }
 
 function judgeValue(
@@ -63,12 +118,12 @@ function judgeValue(
   if (unwrapped !== undefined) {
     return judgeValue(unwrapped.value, [...repairs, ...unwrapped.repairs], schema, options);
   }
-  if (!options.coerce) return invalid(problems);
+  if (!options.coerce) return invalid(schema, value, problems);
 
   const coerced = coerce(schema, value);
-  if (coerced.repairs.length === 0) return invalid(problems);
+  if (coerced.repairs.length === 0) return invalid(schema, value, problems);
   const remaining = validate(schema, coerced.value);
-  if (remaining.length > 0) return invalid(remaining);
+  if (remaining.length > 0) return invalid(schema, coerced.value, remaining);
   return { status: 'accepted', data: coerced.value, repairs: [...repairs, ...coerced.repairs] };
 }
 
@@ -87,16 +142,23 @@ function isPlainRefusal(text: string): boolean {
   return plain.length <= MAX_REFUSAL_LENGTH && !/[{[]/.test(plain) && REFUSAL.test(plain);
 }
 
-function invalid(details: readonly ProblemDetail[]): Verdict {
+function invalid(schema: CompiledSchema, record: Json, problems: readonly ProblemDetail[]): Verdict {
+  const details = problems.map((detail): ProblemDetail => {
+    const mayBeNull =
+      (detail.kind === 'missing' || detail.kind === 'wrong_type') && takesNull(schema, detail.path);
+    return mayBeNull ? { ...detail, nullable: true } : detail;
+  });
+  const fields = fieldsToRepair(schema, record, details);
   const count = details.length === 1 ? '1 problem' : `${details.length} problems`;
   const [first] = details;
   const where = first === undefined || first.path === '' ? '' : `${first.path}: `;
   const message =
     first === undefined ? count : `${count}: ${where}${first.message}${details.length > 1 ? ', …' : ''}`;
-  return { status: 'rejected', problem: { type: 'validation_error', message, details } };
+  const problem: Problem = { type: 'validation_error', message, details };
+  return { status: 'rejected', problem, record, ...(fields === undefined ? {} : { fields }) };
 }
 
-function rejected(type: ProblemType, message: string): Verdict {
+function rejected(type: ProblemType, message: string): Rejection {
   const problem: Problem = { type, message, details: [] };
   return { status: 'rejected', problem };
 }

@@ -7,6 +7,7 @@ import type {
   RetryConfig,
   SchemaReference,
   StrategyName,
+  Transcript,
 } from './contract.ts';
 
 /** Whom a call goes to. */
@@ -43,6 +44,12 @@ export interface PreparedExtraction extends PreparedCall, PreparedModes {
   readonly systemPrompt?: string;
   readonly strategy: StrategyName;
   readonly coerce: boolean;
+  /** Asked in turn, after the first, where that one makes no progress. */
+  readonly nextModels?: readonly Route[];
+  /** Absent in histories from before there was a choice: then all of it. */
+  readonly transcript?: Transcript;
+  /** The most tokens the model writes in one answer, where that is known. */
+  readonly maxOutputTokens?: number;
   readonly budget: Budget;
   /** Absent where gates are switched off, and in histories from before there were any. */
   readonly gate?: PreparedGate;

@@ -1,8 +1,8 @@
 /** Outcomes as the store keeps them. */
 import type { Outcome } from './contract.ts';
 
-/** How an extraction ended. Its data is in the attempt that was accepted. */
-export interface StoredOutcome extends Omit<Outcome, 'data' | 'repairs'> {
+/** How an extraction ended. Its data is in the attempt that was accepted, and how it was asked in each attempt. */
+export interface StoredOutcome extends Omit<Outcome, 'data' | 'repairs' | 'partial' | 'asks'> {
   readonly acceptedAttempt: number | null;
   /** Of `usage.calls`, those of attempts that got no answer, and so have no row. */
   readonly unansweredCalls: number;

@@ -61,6 +61,8 @@ export interface ProviderTraits {
   readonly tpm?: number;
   /** What its models cost, by model. They go before our list of prices; a model that is not here is priced by that list. */
   readonly prices?: Readonly<Record<string, ModelPrice>>;
+  /** The most tokens of one answer, by model, where it is not on our list. */
+  readonly outputTokenLimits?: Readonly<Record<string, number>>;
   /** The models it is known to have, the default first. Others may be asked for all the same. */
   readonly models?: readonly string[];
   /** Where conversations go while its gate is open, in this order. */

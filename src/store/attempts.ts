@@ -1,5 +1,5 @@
 import type { Kysely, Selectable } from 'kysely';
-import type { Problem, ProviderFailure, Repair, Usage, Verdict } from '../core/contract.ts';
+import type { Asked, Problem, ProviderFailure, Rejection, Repair, Usage, Verdict } from '../core/contract.ts';
 import type { Json } from '../core/json.ts';
 import { storableText } from '../core/storable-text.ts';
 import { inGroups } from './in-groups.ts';
@@ -25,6 +25,8 @@ export interface StoredAttempt extends AttemptKey {
   readonly provider: string;
   readonly model: string;
   readonly mode: string;
+  /** How it was asked for, and why so; null for one that was not. */
+  readonly ask: Asked | null;
   readonly usage: Usage;
   readonly failures: readonly ProviderFailure[];
   readonly interrupted: number;
@@ -157,8 +159,8 @@ export function rowOf(attempt: StoredAttempt): AttemptsTable {
     attempt: attempt.attempt,
     kind: attempt.kind,
     verdict: isAccepted ? 'accepted' : verdict.problem.type,
-    problem: isAccepted ? null : JSON.stringify(verdict.problem),
-    data: isAccepted ? JSON.stringify(verdict.data) : null,
+    problem: isAccepted ? null : JSON.stringify(storedProblem(verdict)),
+    data: dataOf(verdict),
     repairs: JSON.stringify(isAccepted ? verdict.repairs : []),
     answer: storableText(attempt.answer),
     request_id: attempt.requestId,
@@ -166,6 +168,7 @@ export function rowOf(attempt: StoredAttempt): AttemptsTable {
     provider: attempt.provider,
     model: attempt.model,
     mode: attempt.mode,
+    ask: attempt.ask === null ? null : JSON.stringify(attempt.ask),
     finish: attempt.finish,
     calls: usage.calls,
     prompt_tokens: usage.promptTokens,
@@ -198,6 +201,7 @@ export function attemptOf(row: MaybeRow): StoredAttempt | undefined {
     provider: full.provider,
     model: full.model,
     mode: full.mode,
+    ask: full.ask === null ? null : (JSON.parse(full.ask) as Asked),
     usage: {
       calls: full.calls,
       promptTokens: full.prompt_tokens,
@@ -211,11 +215,37 @@ export function attemptOf(row: MaybeRow): StoredAttempt | undefined {
   };
 }
 
-function verdictOf({ data, repairs, problem }: Selectable<AttemptsTable>): Verdict {
-  if (data === null) return { status: 'rejected', problem: JSON.parse(problem ?? 'null') as Problem };
+/** A problem, with what it leaves for the next attempt. */
+type StoredProblem = Problem & Pick<Rejection, 'fields' | 'parts'>;
+
+function storedProblem({ problem, fields, parts }: Rejection): StoredProblem {
+  return {
+    ...problem,
+    ...(fields === undefined ? {} : { fields }),
+    ...(parts === undefined ? {} : { parts }),
+  };
+}
+
+/** What the answer says, valid or not. */
+function dataOf(verdict: Verdict): string | null {
+  const data = verdict.status === 'accepted' ? verdict.data : verdict.record;
+  return data === undefined ? null : JSON.stringify(data);
+}
+
+function verdictOf({ data, verdict, repairs, problem }: Selectable<AttemptsTable>): Verdict {
+  if (verdict !== 'accepted') {
+    const { fields, parts, ...told } = JSON.parse(problem ?? 'null') as StoredProblem;
+    return {
+      status: 'rejected',
+      problem: told,
+      ...(data === null ? {} : { record: JSON.parse(data) as Json }),
+      ...(fields === undefined ? {} : { fields }),
+      ...(parts === undefined ? {} : { parts }),
+    };
+  }
   return {
     status: 'accepted',
-    data: JSON.parse(data) as Json,
+    data: JSON.parse(data ?? 'null') as Json,
     repairs: JSON.parse(repairs) as readonly Repair[],
   };
 }

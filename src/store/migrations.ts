@@ -8,6 +8,7 @@ import type { Migration } from 'kysely/migration';
 export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '001-batches': { up: createTables },
   '002-gates': { up: createGates },
+  '003-asks': { up: addAsks },
 };
 
 async function createTables(db: Kysely<unknown>): Promise<void> {
@@ -141,4 +142,15 @@ async function createGates(db: Kysely<unknown>): Promise<void> {
       .addColumn('calls_per_second', 'double precision');
   await changes('gates').addPrimaryKeyConstraint('gates_key', ['provider']).execute();
   await changes('gate_changes').addPrimaryKeyConstraint('gate_changes_key', ['provider', 'at']).execute();
+}
+
+async function addAsks(db: Kysely<unknown>): Promise<void> {
+  if (await hasColumn(db, 'attempts', 'ask')) return;
+  await db.schema.alterTable('attempts').addColumn('ask', 'text').execute();
+}
+
+/** A column is not added `if not exists` in SQLite. */
+async function hasColumn(db: Kysely<unknown>, table: string, column: string): Promise<boolean> {
+  const tables = await db.introspection.getTables();
+  return tables.some(({ name, columns }) => name === table && columns.some((it) => it.name === column));
 }

@@ -1,9 +1,10 @@
 import type { Kysely } from 'kysely';
 import type { BatchResult } from '../core/batch-contract.ts';
 import { NO_BATCH } from '../core/contract.ts';
-import type { OutcomeError, StopReason, Usage } from '../core/contract.ts';
+import type { OutcomeError, Problem, StopReason, Usage } from '../core/contract.ts';
 import type { Json, JsonObject } from '../core/json.ts';
 import type { DocumentOutcome, StoredOutcome } from '../core/stored-outcome.ts';
+import { validPart } from '../core/valid-part.ts';
 import { documentIds } from './documents.ts';
 import { spendOfDocuments } from './spend.ts';
 import type { Tables } from './tables.ts';
@@ -188,10 +189,11 @@ async function results(
         .onRef('a.batch_id', '=', 'o.batch_id')
         .onRef('a.document_id', '=', 'o.document_id')
         .onRef('a.round', '=', 'o.round')
-        .onRef('a.attempt', '=', 'o.accepted_attempt'),
+        // Where it gave up, the last one: what is valid of it is worth keeping.
+        .on((of) => of('a.attempt', '=', of.fn.coalesce('o.accepted_attempt', 'o.attempts'))),
     )
     .select(['d.seq', 'd.id', 'd.metadata', 'o.success', 'o.stopped', 'o.attempts', 'o.errors'])
-    .select(['o.unanswered_calls', 'a.data'])
+    .select(['o.unanswered_calls', 'a.data', 'a.problem'])
     .where('d.batch_id', '=', batchId)
     .where('d.seq', '>', afterSeq)
     .orderBy('d.seq')
@@ -206,13 +208,18 @@ async function results(
     seq: row.seq,
     id: row.id,
     success: row.success === 1,
-    data: row.data === null ? null : (JSON.parse(row.data) as Json),
+    data: row.data === null || row.success !== 1 ? null : (JSON.parse(row.data) as Json),
+    partial: row.data === null || row.success === 1 ? null : partialOf(row.data, row.problem),
     attempts: row.attempts ?? 0,
     errors: JSON.parse(row.errors ?? '[]') as readonly OutcomeError[],
     usage: withCalls(spendOf(row.id), row.unanswered_calls ?? 0),
     stopped: row.success === null ? 'pending' : (row.stopped as StopReason | null),
     metadata: JSON.parse(row.metadata) as JsonObject,
   }));
+}
+
+function partialOf(data: string, problem: string | null): Json | null {
+  return problem === null ? null : validPart(JSON.parse(data) as Json, JSON.parse(problem) as Problem);
 }
 
 function withCalls(usage: Usage, unanswered: number): Usage {

@@ -72,6 +72,8 @@ export interface AttemptsTable {
   readonly provider: string;
   readonly model: string;
   readonly mode: string;
+  /** How it was asked for, and why so. */
+  readonly ask: JsonText | null;
   readonly finish: string;
   /** This call, and the failed and interrupted ones before it. */
   readonly calls: number;

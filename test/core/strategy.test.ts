@@ -16,16 +16,43 @@ let received = 0;
 /** Each with a value of its own, so that no two are the same problem. */
 function problem(type: ProblemType): Problem {
   received += 1;
-  const details = [{ path: 'age', kind: 'wrong_type', message: 'expected number', received }] as const;
+  const details = [
+    { path: `age_${received}`, kind: 'wrong_type', message: 'expected number', received },
+  ] as const;
   return { type, message: `wrong ${received}`, details: type === 'validation_error' ? details : [] };
 }
 
-function history(...types: readonly (ProblemType | Problem)[]): readonly RejectedAnswerRecord[] {
-  return types.map((type, index) => ({
-    attempt: index + 1,
+const FIRST_ASK: Ask = { attempt: 1, mode: 'json_object', carry: 'nothing', why: '' };
+
+function rejected(
+  type: ProblemType | Problem,
+  more: Partial<RejectedAnswerRecord> = {},
+): RejectedAnswerRecord {
+  return {
+    attempt: 1,
     problem: typeof type === 'string' ? problem(type) : type,
     completionTokens: 100,
-  }));
+    ask: FIRST_ASK,
+    ...more,
+  };
+}
+
+/** Answers that were rejected one after the other, each asked for as the strategy decides. */
+function history(...types: readonly (ProblemType | Problem)[]): readonly RejectedAnswerRecord[] {
+  return play(settings, ...types.map((type) => rejected(type)));
+}
+
+function play(
+  given: StrategySettings,
+  ...answers: readonly RejectedAnswerRecord[]
+): readonly RejectedAnswerRecord[] {
+  const past: RejectedAnswerRecord[] = [];
+  for (const [index, answer] of answers.entries()) {
+    const step = nextStep(given, past);
+    const how = step.kind === 'ask' ? step.ask : FIRST_ASK;
+    past.push({ ...answer, attempt: index + 1, ask: how });
+  }
+  return past;
 }
 
 function same(...details: Problem['details']): Problem {
@@ -95,7 +122,8 @@ describe('adaptive', () => {
     });
     const [cut] = history('truncated');
     if (cut === undefined) throw new Error('no history');
-    const capped = [{ ...cut, completionTokens: 3_000, maxOutputTokens: 3_200 }];
+    const under = { ...FIRST_ASK, maxOutputTokens: 3_200 };
+    const capped = [{ ...cut, completionTokens: 3_200, ask: under }];
     expect(ask(nextStep(settings, capped)).maxOutputTokens).toBe(6_400);
   });
 
@@ -104,6 +132,8 @@ describe('adaptive', () => {
       maxOutputTokens: 1_024,
       carry: 'all-turns',
     });
+    const last = { ...settings, transcript: 'last' } as const;
+    expect(ask(nextStep(last, history('truncated', 'validation_error'))).carry).toBe('last-turn');
   });
 
   it('reframes once after a refusal, and stops at the second', () => {
@@ -123,20 +153,131 @@ describe('adaptive', () => {
     expect(ask(nextStep(plain, history('json_error', 'json_error'))).mode).toBe('json_object');
   });
 
-  it('gives up on the very same problems three times in a row, whatever their order', () => {
-    const a = { path: 'a', kind: 'missing', message: 'x' } as const;
-    const b = { path: 'b', kind: 'wrong_type', message: 'y', received: 1 } as const;
-    expect(reason(nextStep(settings, history(same(a, b), same(b, a), same(a, b))))).toBe('futile');
-    expect(reason(nextStep(settings, history(same(a, b), same(b, a))))).toBeUndefined();
-    expect(reason(nextStep(settings, history(same(a, b), same(a), same(a, b))))).toBeUndefined();
-    expect(
-      reason(nextStep(settings, history(same(b), same({ ...b, received: 2 }), same(b)))),
-    ).toBeUndefined();
+  describe('whose answer has the problems of the one before it', () => {
+    const a = { path: 'a', kind: 'wrong_type', message: 'expected x', received: 2 } as const;
+    const b = { path: 'b', kind: 'wrong_type', message: 'expected y', received: 1 } as const;
+    const other = { provider: 'openai', model: 'big', simulated: false };
+
+    it('asks afresh, warned of them, then stops as futile', () => {
+      const twice = history(same(a, b), same(b, a));
+      expect(ask(nextStep(settings, twice))).toEqual({
+        attempt: 3,
+        mode: 'json_object',
+        carry: 'nothing',
+        isFresh: true,
+        hints: ["- Field 'b': expected y", "- Field 'a': expected x"],
+        why: 'attempt 3 of 10: 2 fields were wrong again; asked afresh, warned of it',
+      });
+      expect(reason(nextStep(settings, history(same(a, b), same(b, a), same(a, b))))).toBe('futile');
+    });
+
+    it('goes to each of the next models before it stops, and stays with the last', () => {
+      const more = { ...settings, nextModels: [other] };
+      const thrice = play(more, rejected(same(a)), rejected(same(a)), rejected(same(a)));
+      expect(ask(nextStep(more, thrice))).toMatchObject({
+        route: other,
+        carry: 'nothing',
+        isFresh: true,
+        why: 'attempt 4 of 10: 1 field was wrong again; openai/big is asked',
+      });
+      const elsewhere = play(more, ...thrice, rejected(same(b)));
+      expect(ask(nextStep(more, elsewhere))).toMatchObject({ route: other, carry: 'all-turns' });
+      const again = play(more, ...thrice, rejected(same(a)));
+      expect(reason(nextStep(more, again))).toBe('futile');
+    });
+
+    it('goes on as before where anything has changed', () => {
+      for (const past of [
+        history(same(a, b), same(a)),
+        history(same(b), same(a)),
+        history(same(a), 'empty'),
+      ]) {
+        expect(ask(nextStep(settings, past)).isFresh).toBeUndefined();
+      }
+    });
+
+    it('says absent where all that is left are fields that the model does not find', () => {
+      const left = { path: 'a', kind: 'missing', message: 'required field is missing' } as const;
+      const nothing = { path: 'a', kind: 'wrong_type', message: 'expected x', received: null } as const;
+      expect(reason(nextStep(settings, history(same(left), same(nothing))))).toBe('absent');
+      expect(reason(nextStep(settings, history(same(left, b), same(nothing, b))))).toBeUndefined();
+      const nullable = { ...left, nullable: true } as const;
+      expect(reason(nextStep(settings, history(same(nullable), same(nullable))))).toBeUndefined();
+    });
   });
 
-  it('does not take answers that were cut off for futile, since each had more room', () => {
+  it('asks for single fields where the verdict says that it is worth it', () => {
+    const past = [rejected('validation_error', { fields: ['items[0].price'] })];
+    expect(ask(nextStep(settings, past))).toMatchObject({
+      fields: ['items[0].price'],
+      carry: 'nothing',
+      why: 'attempt 2 of 10: 1 field was wrong; only this one is asked for',
+    });
+  });
+
+  describe('whose answer is cut off', () => {
     const cut: Problem = { type: 'truncated', message: '', details: [] };
-    expect(reason(nextStep(settings, history(cut, cut, cut, cut)))).toBeUndefined();
+    const limited = { ...settings, maxOutputTokens: 2_000 };
+
+    it('is given more room each time, up to the limit', () => {
+      const first = rejected(cut, { completionTokens: 900, parts: 8 });
+      expect(ask(nextStep(limited, play(limited, first))).maxOutputTokens).toBe(1_800);
+      const second = rejected(cut, { completionTokens: 1_800, parts: 8 });
+      expect(ask(nextStep(limited, play(limited, first, second))).maxOutputTokens).toBe(2_000);
+    });
+
+    it('is asked for in parts at the limit, in more parts where one is cut off, and is whole after the last', () => {
+      const whole = rejected(cut, { completionTokens: 2_000, parts: 4 });
+      const there = rejected('incomplete');
+      const partAfter = (...more: readonly RejectedAnswerRecord[]): Ask['part'] =>
+        ask(nextStep(limited, play(limited, whole, ...more))).part;
+      expect(partAfter()).toEqual({ number: 1, of: 2 });
+      expect(partAfter(there)).toEqual({ number: 2, of: 2 });
+      expect(partAfter(whole)).toEqual({ number: 1, of: 4 });
+      expect(partAfter(there, whole)).toEqual({ number: 3, of: 4 });
+      expect(partAfter(there, rejected('json_error'))).toEqual({ number: 2, of: 2 });
+      expect(partAfter(there, rejected('validation_error'))).toBeUndefined();
+      const tooLong = play(limited, whole, whole, whole);
+      expect(reason(nextStep(limited, tooLong))).toBe('truncated');
+    });
+
+    it('takes an answer cut below its cap for the limit', () => {
+      const first = rejected(cut, { completionTokens: 900, parts: 4 });
+      const second = rejected(cut, { completionTokens: 1_000, parts: 4 });
+      expect(ask(nextStep(settings, play(settings, first, second))).part).toEqual({ number: 1, of: 2 });
+    });
+
+    it('does not count parts that are there as attempts', () => {
+      const three = { ...limited, retry: { ...DEFAULT_RETRY, maxAttempts: 2 } };
+      const past = play(three, rejected(cut, { completionTokens: 2_000, parts: 4 }), rejected('incomplete'));
+      expect(ask(nextStep(three, past)).why).toContain('attempt 2 of 2');
+    });
+  });
+
+  describe('whose mode the provider refuses', () => {
+    const given = { ...settings, weakerModes: ['prompt'] } as const;
+    const refusing = (...modes: readonly string[]): StrategySettings => ({
+      ...given,
+      refused: { modes: modes.map((mode) => `openai/small ${mode}`) },
+    });
+
+    it('takes the next stricter one, then a weaker one, then stops', () => {
+      expect(ask(nextStep(refusing('json_object'), [])).mode).toBe('json_schema');
+      expect(ask(nextStep(refusing('json_object', 'json_schema', 'tool'), [])).mode).toBe('prompt');
+      const none = refusing('json_object', 'json_schema', 'tool', 'prompt');
+      expect(reason(nextStep(none, []))).toBe('client_error');
+    });
+  });
+
+  it('starts from what a batch has learnt', () => {
+    const learnt = { hints: ["- Field 'a': expected x"], mode: 'tool', rejectedModes: [] } as const;
+    expect(ask(nextStep({ ...settings, learnt }, []))).toEqual({
+      attempt: 1,
+      mode: 'tool',
+      carry: 'nothing',
+      hints: learnt.hints,
+      why: 'attempt 1 of 10: warned of what often goes wrong',
+    });
   });
 });
 

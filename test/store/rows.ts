@@ -10,6 +10,8 @@ export const REJECTED: Verdict = {
     message: 'expected number',
     details: [{ path: 'age', kind: 'wrong_type', message: 'expected number', received: 'ten' }],
   },
+  record: { age: 'ten' },
+  fields: ['age'],
 };
 
 /** Document `d<seq>`, from line `<seq + 1>`. */
@@ -40,6 +42,7 @@ export function answerOf(
     provider: 'openai',
     model: 'gpt-4o-mini',
     mode: 'json_schema',
+    ask: { attempt: 1, mode: 'json_schema', why: 'attempt 1 of 3' },
     usage: { calls: 1, promptTokens: 10, completionTokens: 5, costUsd: 0.25 },
     failures: [],
     interrupted: 0,

@@ -770,6 +770,7 @@ describe.each([SQLITE, POSTGRES])('the store in $name', (database) => {
           errors: [],
           usage: succeededOutcome.usage,
           stopped: null,
+          partial: null,
         };
         expect(first).toEqual([
           { ...namesOf(0), ...extracted, data: { age: 36 } },
