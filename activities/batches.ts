@@ -2,6 +2,7 @@ import { ApplicationFailure, Context } from '@temporalio/activity';
 import { shardWorkflowId } from '../src/core/batch-contract.ts';
 import type { BatchSettings, BatchState, RoundKind } from '../src/core/batch-contract.ts';
 import type { NextRound } from '../src/core/batch-signals.ts';
+import type { BatchLearning } from '../src/core/learning.ts';
 import { judge } from '../src/core/judge.ts';
 import type {
   OpenedBatch,
@@ -51,7 +52,16 @@ export async function openBatch(
   const { round, roundKind: kind, total, concurrency, state } = batch;
   const isPaused = state === 'paused';
   if (!isPaused) await world.store.batches.setState(id, 'running');
-  return { ...prepared, round, kind, total, concurrency, isPaused };
+  const learning = prepared.settings.learns === true ? batch.learning : null;
+  return {
+    ...prepared,
+    round,
+    kind,
+    total,
+    concurrency,
+    isPaused,
+    ...(learning === null ? {} : { learning }),
+  };
 }
 
 /** A round that is asked for begins once its settings have been found right, so that a wrong one changes nothing. */
@@ -243,6 +253,14 @@ export async function setBatchConcurrency(
   { batch, concurrency }: { readonly batch: string; readonly concurrency: number },
 ): Promise<void> {
   await world.store.batches.setConcurrency(batch, concurrency);
+}
+
+/** Writes down what a batch has learnt, for its next run and its next round. */
+export async function setBatchLearning(
+  world: World,
+  { batch, learning }: { readonly batch: string; readonly learning: BatchLearning },
+): Promise<void> {
+  await world.store.batches.setLearning(batch, learning);
 }
 
 /** Of some shards, those that have ended, however they did. */

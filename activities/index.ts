@@ -25,6 +25,7 @@ export interface StoreActivities {
   rejudge(input: Input<typeof batches.rejudge>): ReturnType<typeof batches.rejudge>;
   setBatchState(input: Input<typeof batches.setBatchState>): Promise<void>;
   setBatchConcurrency(input: Input<typeof batches.setBatchConcurrency>): Promise<void>;
+  setBatchLearning(input: Input<typeof batches.setBatchLearning>): Promise<void>;
   endedShards(input: Parameters<typeof batches.endedShards>[0]): ReturnType<typeof batches.endedShards>;
   openGate(input: Input<typeof gates.openGate>): ReturnType<typeof gates.openGate>;
   applyGate(input: Input<typeof gates.applyGate>): ReturnType<typeof gates.applyGate>;
@@ -54,6 +55,7 @@ export function houseActivities(world: World): PlanningActivities & StoreActivit
     rejudge: (input) => batches.rejudge(world, input),
     setBatchState: (input) => batches.setBatchState(world, input),
     setBatchConcurrency: (input) => batches.setBatchConcurrency(world, input),
+    setBatchLearning: (input) => batches.setBatchLearning(world, input),
     endedShards: (input) => batches.endedShards(input),
     openGate: (input) => gates.openGate(world, input),
     applyGate: (input) => gates.applyGate(world, input),

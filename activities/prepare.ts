@@ -49,6 +49,8 @@ const settingsFields = {
 
 const settingsShape = z.strictObject(settingsFields);
 
+const batchShape = settingsShape.extend({ learn: z.boolean().default(true) });
+
 const extractShape = z.strictObject({
   document: z.strictObject({ id: z.string().min(1), text: z.string().min(1).max(MAX_TEXT_CHARS) }),
   ...settingsFields,
@@ -89,7 +91,9 @@ function isOfBatch(input: unknown): boolean {
 
 /** Checks the settings of a batch, as an `extract` input's. */
 export function prepareSettings(world: World, settings: unknown): PreparedExtraction {
-  return prepare(world, parse(settingsShape, settings));
+  const { learn, ...rest } = parse(batchShape, settings);
+  const prepared = prepare(world, rest);
+  return learn && prepared.strategy === 'adaptive' ? { ...prepared, learns: true } : prepared;
 }
 
 /** The mode of the first attempt by a schema, and the stricter ones that follow it. */

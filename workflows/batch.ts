@@ -29,6 +29,8 @@ import type {
   ShardInput,
   ShardReport,
 } from '../src/core/batch-signals.ts';
+import { NOTHING_LEARNT, learnFrom, learntByBatch } from '../src/core/learning.ts';
+import type { BatchLearning, Learnt } from '../src/core/learning.ts';
 import type { OpenedBatch, PendingDocument } from '../src/core/prepared.ts';
 import { MOST_SLOTS_OF_A_SHARD, allotSlots } from '../src/core/slots.ts';
 import type { ShardSlots } from '../src/core/slots.ts';
@@ -66,6 +68,10 @@ interface Desk {
   /** Shards of an earlier run: their end is not announced by the server. */
   readonly inherited: Set<number>;
   readonly recorded: { succeeded: number; failed: number };
+  /** From first answers. */
+  learning: BatchLearning;
+  /** Whether shards and store do not know yet what was learnt last. */
+  isToTeach: boolean;
   /** Whether something has happened since it was last looked at. */
   hasChanged: boolean;
 }
@@ -155,6 +161,7 @@ async function carryOn(desk: Desk): Promise<void> {
   for (;;) {
     desk.hasChanged = false;
     if (desk.isCancelled) return cancelShards(desk);
+    if (desk.isToTeach) await teach(desk);
     const spare = await shareSlots(desk);
     show(desk);
     if (spare > 0 && hasDocuments(desk)) {
@@ -199,7 +206,9 @@ async function openNextShard(desk: Desk, limit: number): Promise<void> {
   else desk.afterSeq = documents.at(-1)?.seq ?? afterSeq;
   // What it may hold from the first: it would begin more at once, before it heard of a lower limit.
   const first = Math.min(limit, MOST_SLOTS_OF_A_SHARD);
-  const input: ShardInput = { batch: id, shard, opened, documents, limit: first };
+  const { lessons } = desk.learning;
+  const taught = Object.keys(lessons).length === 0 ? {} : { lessons };
+  const input: ShardInput = { batch: id, shard, opened, documents, limit: first, ...taught };
   desk.shards.set(shard, { shard, limit: input.limit, wants: null });
   const child = await startChild('shard', {
     workflowId: shardWorkflowId(id, shard),
@@ -217,14 +226,33 @@ async function openNextShard(desk: Desk, limit: number): Promise<void> {
   );
 }
 
-function takeReport(desk: Desk, { shard, wants, givenBack, recorded, hasEnded }: ShardReport): void {
+function takeReport(desk: Desk, { shard, wants, givenBack, recorded, hasEnded, learnt }: ShardReport): void {
   const slots = desk.shards.get(shard);
   desk.recorded.succeeded += recorded.succeeded;
   desk.recorded.failed += recorded.failed;
   desk.givenBack.push(...givenBack);
+  if (learnt !== undefined) learn(desk, learnt);
   if (hasEnded) endShard(desk, shard);
   else if (slots !== undefined) desk.shards.set(shard, { ...slots, wants });
   desk.hasChanged = true;
+}
+
+function learn(desk: Desk, counted: Learnt): void {
+  const before = JSON.stringify(desk.learning.lessons);
+  desk.learning = learnFrom(desk.learning, counted, desk.opened);
+  if (JSON.stringify(desk.learning.lessons) !== before) desk.isToTeach = true;
+}
+
+/** Passes on what was learnt: to the shards at work, and to the store for later runs. */
+async function teach(desk: Desk): Promise<void> {
+  const { id, learning, shards } = desk;
+  desk.isToTeach = false;
+  await Promise.all([
+    store.setBatchLearning({ batch: id, learning }),
+    ...[...shards.keys()].map((shard) =>
+      tell(desk, shard, (handle) => handle.signal('learnt', learning.lessons)),
+    ),
+  ]);
 }
 
 function endShard(desk: Desk, shard: number): void {
@@ -288,6 +316,7 @@ async function continueWhereDue(desk: Desk): Promise<void> {
 
 function carriedOf(desk: Desk): CarriedBatch {
   const { opened, concurrency, isPaused, afterSeq, isAllOpened, pass, givenBack, shards, recorded } = desk;
+  const { learning } = desk;
   return {
     opened,
     concurrency,
@@ -298,12 +327,14 @@ function carriedOf(desk: Desk): CarriedBatch {
     givenBack: [...givenBack],
     shards: [...shards.values()],
     recorded: { ...recorded },
+    ...(Object.keys(learning.learnt).length === 0 ? {} : { learning }),
   };
 }
 
-function newDesk(id: string, opened: OpenedBatch): Desk {
+function newDesk(id: string, { learning = NOTHING_LEARNT, ...opened }: OpenedBatch): Desk {
   return deskOf(id, {
     opened,
+    learning,
     concurrency: opened.concurrency,
     isPaused: opened.isPaused,
     afterSeq: -1,
@@ -316,7 +347,7 @@ function newDesk(id: string, opened: OpenedBatch): Desk {
 }
 
 function deskOf(id: string, carried: CarriedBatch): Desk {
-  const { shards, givenBack, recorded } = carried;
+  const { shards, givenBack, recorded, learning = NOTHING_LEARNT } = carried;
   return {
     ...carried,
     id,
@@ -325,6 +356,8 @@ function deskOf(id: string, carried: CarriedBatch): Desk {
     shards: new Map(shards.map((slots) => [slots.shard, slots])),
     inherited: new Set(shards.map(({ shard }) => shard)),
     recorded: { ...recorded },
+    learning,
+    isToTeach: false,
     hasChanged: false,
   };
 }
@@ -347,8 +380,20 @@ function show(desk: Desk): void {
       `**${state}** · round ${opened.round} · ${opened.total} documents`,
       `${recorded.succeeded} extracted · ${recorded.failed} not extracted, as told by the shards that report`,
       `concurrency ${concurrency} · shards at work: ${[...shards.keys()].join(', ') || 'none'}`,
+      ...learntLines(desk),
     ].join('\n\n'),
   );
+}
+
+function learntLines({ learning }: Desk): readonly string[] {
+  const learnt = learntByBatch(learning.lessons);
+  if (learnt === null) return [];
+  const { hints, modes, rejectedModes } = learnt;
+  const changes = [
+    ...modes.map((mode) => `- begins with ${mode}`),
+    ...rejectedModes.map((mode) => `- the provider takes no ${mode}`),
+  ];
+  return ['Learnt from first answers:', [...hints, ...changes].join('\n')];
 }
 
 function requireConcurrency(concurrency: number): void {

@@ -20,20 +20,26 @@ import {
 import type { AskResult } from '../activities/ask.ts';
 import { BATCH_PRIORITY, batchWorkflowId } from '../src/core/batch-contract.ts';
 import type { ShardInput, ShardProgress, ShardReport } from '../src/core/batch-signals.ts';
-import type { Fault, Outcome } from '../src/core/contract.ts';
+import type { Fault, Outcome, Verdict } from '../src/core/contract.ts';
+import { startOf } from '../src/core/learning.ts';
+import type { Lesson, Lessons } from '../src/core/learning.ts';
 import type { PendingDocument, PreparedExtraction } from '../src/core/prepared.ts';
+import { modeOfModel } from '../src/core/strategy.ts';
 import type { Ask } from '../src/core/strategy.ts';
 import type { DocumentOutcome } from '../src/core/stored-outcome.ts';
 import { converse, openConversation } from './conversation.ts';
 import type { Conversation } from './conversation.ts';
 import { store } from './house-activities.ts';
 import { detourOf, modelActivitiesFor, spentBy } from './model-activities.ts';
+import { ShardLearning } from './shard-learning.ts';
 import { storedOutcome } from './stored-outcome.ts';
 import type { CallPlan } from './through-gate.ts';
 import { Turns } from './turns.ts';
 
 /** How many documents may be in work at once from now on. */
 export const allowSignal = defineSignal<[number]>('allow');
+/** What all shards together have learnt, whenever that has changed. */
+export const learntSignal = defineSignal<[Lessons]>('learnt');
 /** To the coordinator. */
 export const reportSignal = defineSignal<[ShardReport]>('report');
 export const shardProgressQuery = defineQuery<ShardProgress>('progress');
@@ -49,6 +55,10 @@ const OUTCOMES_TOGETHER = 50;
 const RECORD_EVERY_MS = 1_000;
 /** A free slot waits at most this long for others, to be given up in one signal. */
 const REPORT_EVERY_MS = 100;
+/** What goes wrong in first answers is told so soon, or so many together; and each time half as readily. */
+const TELL_LEARNT_AFTER_MS = 1_000;
+const PROBLEMS_TOLD_TOGETHER = 20;
+const MOST_PATIENCE = 64;
 /** How soon a held call asks whether the batch goes on. */
 const HELD_MS = 500;
 
@@ -56,6 +66,8 @@ const HELD_MS = 500;
 interface Shard {
   readonly input: ShardInput;
   readonly turns: Turns;
+  /** Undefined where the batch does not learn. */
+  readonly learning: ShardLearning | undefined;
   readonly conversations: Promise<void>[];
   readonly inWork: Set<Conversation>;
   /** Outcomes that are not written yet. */
@@ -69,14 +81,23 @@ interface Shard {
   isOver: boolean;
 }
 
+/** A document in work. */
+interface Begun {
+  readonly document: PendingDocument;
+  readonly conversation: Conversation;
+  /** What it was told of the documents before it. */
+  readonly lesson: Lesson | undefined;
+}
+
 /** Carries conversations about its documents, writes their outcomes, and tells the coordinator what slots it can spare. */
 export async function shard(input: ShardInput): Promise<void> {
   const work = openShard(input);
   setHandler(allowSignal, (limit) => work.turns.allow(limit));
+  setHandler(learntSignal, (lessons) => work.learning?.hear(lessons));
   setHandler(shardProgressQuery, () => progressOf(work));
 
   const aside = CancellationScope.nonCancellable(() =>
-    Promise.all([recordOutcomes(work), giveUpSlots(work)]),
+    Promise.all([recordOutcomes(work), giveUpSlots(work), tellLearnt(work)]),
   );
   try {
     await beginConversations(work);
@@ -94,6 +115,7 @@ function openShard(input: ShardInput): Shard {
   return {
     input,
     turns: new Turns(input.limit),
+    learning: input.opened.settings.learns ? new ShardLearning(input.opened, input.lessons) : undefined,
     conversations: [],
     inWork: new Set(),
     finished: [],
@@ -131,29 +153,28 @@ async function stillToAsk(work: Shard): Promise<readonly PendingDocument[]> {
 
 /** One conversation, from its turn to its outcome. Whatever goes wrong with it costs the others nothing. */
 async function carry(work: Shard, document: PendingDocument): Promise<void> {
-  const conversation = openConversation(settingsFor(work.input, document));
+  const lesson = work.learning?.lessonFor(schemaHashOf(work.input, document));
+  const conversation = openConversation(settingsFor(work.input, document), startOf(lesson));
   work.inWork.add(conversation);
   try {
-    const outcome = await outcomeOf(work, document, conversation);
+    const outcome = await outcomeOf(work, { document, conversation, lesson });
     if (outcome === 'given back') work.givenBack.push(document);
     else work.finished.push({ seq: document.seq, outcome: storedOutcome(conversation, outcome) });
   } catch (error) {
     // Cancelled: it stays without an outcome, to be taken up again.
     if (!isCancellation(error)) throw error;
   } finally {
+    work.learning?.reject(schemaHashOf(work.input, document), conversation.refused.modes);
     work.inWork.delete(conversation);
     work.turns.give();
   }
 }
 
-async function outcomeOf(
-  work: Shard,
-  document: PendingDocument,
-  conversation: Conversation,
-): Promise<Outcome | 'given back'> {
+async function outcomeOf(work: Shard, begun: Begun): Promise<Outcome | 'given back'> {
+  const { conversation } = begun;
   try {
     return await converse(conversation, {
-      ask: (_, how, plan) => askInTurn(work, document, conversation, { how, plan }),
+      ask: (_, how, plan) => askInTurn(work, begun, { how, plan }),
       show,
     });
   } catch (error) {
@@ -165,11 +186,13 @@ async function outcomeOf(
 
 /** Makes one attempt, in its turn, and again while the batch is held. */
 async function askInTurn(
-  { input, turns }: Shard,
-  { seq }: PendingDocument,
-  conversation: Conversation,
+  work: Shard,
+  begun: Begun,
   { how, plan }: { readonly how: Ask; readonly plan: CallPlan },
 ): Promise<AskResult> {
+  const { input, turns } = work;
+  const { seq } = begun.document;
+  const { conversation } = begun;
   if (turns.isCrowded) {
     turns.give();
     await cancellable(turns.take('begun'));
@@ -186,7 +209,22 @@ async function askInTurn(
     spent: spentBy(conversation),
   });
   if (result.status === 'held') await sleep(HELD_MS);
+  else if (result.status === 'judged' && how.attempt === 1) {
+    learn(work, begun, { verdict: result.verdict, mode: modeOfModel(plan.route, how.mode) });
+  }
   return result;
+}
+
+/** At once, and not when its conversation has ended: the next document begins before that. */
+function learn(
+  { learning, input }: Shard,
+  { document, conversation, lesson }: Begun,
+  answer: { readonly verdict: Verdict; readonly mode: string },
+): void {
+  if (learning === undefined) return;
+  const schemaHash = schemaHashOf(input, document);
+  learning.reject(schemaHash, conversation.refused.modes);
+  learning.count({ ...answer, schemaHash, warnings: lesson?.warnings ?? [] });
 }
 
 /** What no strategy can do anything about: a fault of this one document, which its outcome tells. */
@@ -215,6 +253,10 @@ function settingsFor({ opened }: ShardInput, { schemaHash }: PendingDocument): P
   if (own === undefined) return opened.settings;
   const { name, mode, stricterModes } = own;
   return { ...opened.settings, schema: { name }, mode, stricterModes };
+}
+
+function schemaHashOf({ opened }: ShardInput, { schemaHash }: PendingDocument): string {
+  return schemaHash ?? opened.schemaHash;
 }
 
 /** Writes outcomes in bulk, until the last one is written. */
@@ -251,14 +293,33 @@ async function giveUpSlots(work: Shard): Promise<void> {
   }
 }
 
+/** Tells the coordinator what goes wrong in first answers. A shard in which nothing does so tells nothing, and sets no timer. */
+async function tellLearnt(work: Shard): Promise<void> {
+  const { learning } = work;
+  if (learning === undefined) return;
+  for (let patience = 1; ; patience = Math.min(2 * patience, MOST_PATIENCE)) {
+    await condition(() => learning.untoldProblems > 0 || work.isOver);
+    if (work.isOver) return;
+    const together = patience * PROBLEMS_TOLD_TOGETHER;
+    await condition(
+      () => learning.untoldProblems >= together || work.isOver,
+      patience * TELL_LEARNT_AFTER_MS,
+    );
+    if (work.isOver) return;
+    await report(work, false);
+  }
+}
+
 async function report(work: Shard, hasEnded: boolean): Promise<void> {
   const { recorded, givenBack, input } = work;
+  const learnt = work.learning?.takeUntold();
   const message: ShardReport = {
     shard: input.shard,
-    wants: hasEnded ? 0 : work.inWork.size,
+    wants: hasEnded ? 0 : work.isExhausted ? work.inWork.size : null,
     givenBack: givenBack.splice(0),
     recorded: { ...recorded },
     hasEnded,
+    ...(learnt === undefined ? {} : { learnt }),
   };
   recorded.succeeded = 0;
   recorded.failed = 0;

@@ -121,6 +121,7 @@ function addBatchCommands(batch: Command, setExitCode: (code: number) => void): 
     .option('--strategy <strategy>', 'basic, feedback or adaptive (default)')
     .option('--max-attempts <n>', 'answers that are judged, at most, for each document (default 3)')
     .option('--on-outage <what>', 'while the provider is down: wait (default) or fail')
+    .option('--no-learn', 'do not warn documents of what often goes wrong in those before them')
     .option('--skip-bad-lines', 'record lines that cannot be used as failed documents, and go on')
     .option('--text-column <name>', "of a .csv file (default 'text')")
     .option('--id-column <name>', "of a .csv file (default 'id')")

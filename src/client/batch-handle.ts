@@ -21,6 +21,7 @@ import type { BatchInput, NextRound } from '../core/batch-signals.ts';
 import { WORKFLOW_TASK_QUEUE } from '../core/contract.ts';
 import type { SchemaReference } from '../core/contract.ts';
 import type { Json } from '../core/json.ts';
+import { learntByBatch } from '../core/learning.ts';
 import type { GateStatus } from '../core/gate-contract.ts';
 import type { StoredBatch } from '../store/batches.ts';
 import type { Store } from '../store/open-store.ts';
@@ -272,7 +273,7 @@ function isLostToNewRun(error: unknown): boolean {
 
 /** Where a batch stands by its store, in a state that is known. */
 export async function statusOf(store: Store, batch: StoredBatch, state: BatchState): Promise<BatchStatus> {
-  const { id, round, roundKind: kind, total, prepared, settings } = batch;
+  const { id, round, roundKind: kind, total, prepared, settings, learning } = batch;
   const [counts, spend, retrying] = await Promise.all([
     store.outcomes.count(id, round),
     store.batches.spend(id),
@@ -295,6 +296,7 @@ export async function statusOf(store: Store, batch: StoredBatch, state: BatchSta
     calls: spend.calls + counts.unansweredCalls,
     round,
     concurrency: batch.concurrency,
+    learnt: learntByBatch(learning?.lessons ?? {}),
     schema: settings.schema.name,
     model: prepared === null ? null : `${prepared.settings.provider}/${prepared.settings.model}`,
     simulated: prepared?.settings.simulated ?? null,

@@ -13,7 +13,7 @@ export type { GateHandle } from './gates.ts';
 export { InvalidInputError } from './invalid-input-error.ts';
 export { StoreError } from '../store/store-errors.ts';
 export { DEFAULT_RETRY } from '../core/contract.ts';
-export type { BatchResult, BatchState, BatchStatus } from '../core/batch-contract.ts';
+export type { BatchResult, BatchState, BatchStatus, LearntByBatch } from '../core/batch-contract.ts';
 export type { GateStateName, GateStatus, ResetInput, TripInput } from '../core/gate-contract.ts';
 export type {
   Budget,

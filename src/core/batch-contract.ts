@@ -2,7 +2,15 @@
  * The shapes of batches that cross a process boundary. All of it is plain JSON.
  * A change here changes the public contract.
  */
-import type { Document, ExtractInput, OutcomeError, SchemaReference, StopReason, Usage } from './contract.ts';
+import type {
+  Document,
+  ExtractInput,
+  OutcomeError,
+  ResolvedMode,
+  SchemaReference,
+  StopReason,
+  Usage,
+} from './contract.ts';
 import type { Json, JsonObject } from './json.ts';
 
 /** The workflow id of a batch's coordinator: `batch/<id>`. */
@@ -24,7 +32,20 @@ export interface BatchDocument extends Document {
 }
 
 /** How every document of a batch is extracted; as in the input of `extract`. */
-export type BatchSettings = Omit<ExtractInput, 'document'>;
+export interface BatchSettings extends Omit<ExtractInput, 'document'> {
+  /** Whether documents are told beforehand what often goes wrong in those before them. Default true. Only `adaptive` does. */
+  readonly learn?: boolean;
+}
+
+/** What a batch has learnt from first answers, for the documents that it has not asked about yet. */
+export interface LearntByBatch {
+  /** Lines that the model is warned with: `- Field 'items[].price': expected number`. */
+  readonly hints: readonly string[];
+  /** Modes that documents start in rather than in the one they were to. */
+  readonly modes: readonly ResolvedMode[];
+  /** Modes that the provider refuses, and that no document is asked in any more. */
+  readonly rejectedModes: readonly ResolvedMode[];
+}
 
 /** Of a batch's workflows and calls. Interactive extractions go first: theirs is 3, as it comes. */
 export const BATCH_PRIORITY = { priorityKey: 4 } as const;
@@ -64,6 +85,8 @@ export interface BatchStatus extends Usage {
   /** 1, and one more for each `retry-failed` and `rejudge`. */
   readonly round: number;
   readonly concurrency: number;
+  /** Null where nothing was learnt, or learning is switched off. */
+  readonly learnt: LearntByBatch | null;
   readonly schema: string;
   readonly model: string | null;
   /** Whether the simulated provider answers; null before the batch was prepared. */

@@ -1,5 +1,6 @@
 /** What a batch's workflows take and tell each other. */
 import type { BatchSettings, BatchState, RoundKind } from './batch-contract.ts';
+import type { BatchLearning, Learnt, Lessons } from './learning.ts';
 import type { OpenedBatch, PendingDocument } from './prepared.ts';
 import type { ShardSlots } from './slots.ts';
 
@@ -29,6 +30,8 @@ export interface CarriedBatch {
   readonly givenBack: readonly PendingDocument[];
   readonly shards: readonly ShardSlots[];
   readonly recorded: Recorded;
+  /** Absent where nothing was learnt. */
+  readonly learning?: BatchLearning;
 }
 
 /** Outcomes written, by how they ended. */
@@ -60,18 +63,22 @@ export interface ShardInput {
   readonly documents: readonly PendingDocument[];
   /** Documents in work at once, until the coordinator says another number. */
   readonly limit: number;
+  /** What earlier documents have taught, until the coordinator says more. */
+  readonly lessons?: Lessons;
 }
 
 /** What a shard tells its coordinator. */
 export interface ShardReport {
   readonly shard: number;
-  /** The slots it can still use. */
-  readonly wants: number;
+  /** The slots it can still use; null as long as documents wait. */
+  readonly wants: number | null;
   /** Documents it leaves to others. */
   readonly givenBack: readonly PendingDocument[];
   /** Since its last report. */
   readonly recorded: Recorded;
   readonly hasEnded: boolean;
+  /** What it has counted since its last report; absent where it has counted nothing. */
+  readonly learnt?: Learnt;
 }
 
 /** What the query `progress` of a shard gives. */

@@ -1,5 +1,6 @@
 /** Settings that a worker has checked and resolved, so that nothing is left to defaults, registries or environments. */
 import type { RoundKind } from './batch-contract.ts';
+import type { BatchLearning } from './learning.ts';
 import type {
   Budget,
   OnOutage,
@@ -55,6 +56,8 @@ export interface PreparedExtraction extends PreparedCall, PreparedModes {
   readonly gate?: PreparedGate;
   /** For the whole conversation, from its first call on. */
   readonly deadlineMs?: number;
+  /** Whether a batch learns from first answers. Absent where that is switched off, and in histories from before it could. */
+  readonly learns?: true;
 }
 
 /** A batch's settings, resolved once a round: what follows does not change with a worker's registry. */
@@ -73,6 +76,8 @@ export interface OpenedBatch extends PreparedBatch {
   readonly total: number;
   readonly concurrency: number;
   readonly isPaused: boolean;
+  /** What its earlier runs and rounds have learnt. */
+  readonly learning?: BatchLearning;
 }
 
 /** A document that is still to be done in a round. */

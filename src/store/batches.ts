@@ -1,6 +1,7 @@
 import type { Kysely, Selectable } from 'kysely';
 import type { BatchSettings, RoundKind } from '../core/batch-contract.ts';
 import type { Usage } from '../core/contract.ts';
+import type { BatchLearning } from '../core/learning.ts';
 import type { PreparedBatch } from '../core/prepared.ts';
 import { spendOfBatch } from './spend.ts';
 import { LoadingElsewhereError } from './store-errors.ts';
@@ -19,6 +20,8 @@ export interface StoredBatch {
   readonly settings: BatchSettings;
   /** What a worker made of the settings in this round; null before. */
   readonly prepared: PreparedBatch | null;
+  /** What first answers have taught, in all rounds; null where that is nothing. */
+  readonly learning: BatchLearning | null;
   /** Epoch milliseconds. */
   readonly createdAt: number;
   readonly finishedAt: number | null;
@@ -55,6 +58,7 @@ export interface BatchStore {
   setState(id: string, state: BatchesTable['state']): Promise<void>;
   setConcurrency(id: string, concurrency: number): Promise<void>;
   setPrepared(id: string, round: number, prepared: PreparedBatch): Promise<void>;
+  setLearning(id: string, learning: BatchLearning): Promise<void>;
   /** Begins another round, its settings resolved, unless it was begun already. */
   beginRound(options: {
     readonly id: string;
@@ -112,6 +116,7 @@ export function batchStore(db: Kysely<Tables>): BatchStore {
       await update(id, { state, finished_at: isOver ? Date.now() : null });
     },
     setConcurrency: (id, concurrency) => update(id, { concurrency }),
+    setLearning: (id, learning) => update(id, { learnt: JSON.stringify(learning) }),
     async setPrepared(id, round, prepared) {
       await db
         .updateTable('batches')
@@ -169,6 +174,7 @@ async function begin(
       concurrency,
       settings: JSON.stringify(settings),
       prepared: null,
+      learnt: null,
       loader,
       next_shard: 1,
       created_at: Date.now(),
@@ -246,6 +252,7 @@ function batchOf(row: Selectable<BatchesTable>): StoredBatch {
     concurrency: row.concurrency,
     settings: JSON.parse(row.settings) as BatchSettings,
     prepared: JSON.parse(row.prepared ?? 'null') as PreparedBatch | null,
+    learning: JSON.parse(row.learnt ?? 'null') as BatchLearning | null,
     createdAt: row.created_at,
     finishedAt: row.finished_at,
   };

@@ -9,6 +9,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '001-batches': { up: createTables },
   '002-gates': { up: createGates },
   '003-asks': { up: addAsks },
+  '004-learnt': { up: addLearnt },
 };
 
 async function createTables(db: Kysely<unknown>): Promise<void> {
@@ -142,6 +143,11 @@ async function createGates(db: Kysely<unknown>): Promise<void> {
       .addColumn('calls_per_second', 'double precision');
   await changes('gates').addPrimaryKeyConstraint('gates_key', ['provider']).execute();
   await changes('gate_changes').addPrimaryKeyConstraint('gate_changes_key', ['provider', 'at']).execute();
+}
+
+async function addLearnt(db: Kysely<unknown>): Promise<void> {
+  if (await hasColumn(db, 'batches', 'learnt')) return;
+  await db.schema.alterTable('batches').addColumn('learnt', 'text').execute();
 }
 
 async function addAsks(db: Kysely<unknown>): Promise<void> {

@@ -27,6 +27,8 @@ export interface BatchesTable {
   readonly settings: JsonText;
   /** `PreparedBatch`: the settings checked and resolved by a worker, once a round. */
   readonly prepared: JsonText | null;
+  /** `BatchLearning`: what first answers have taught; null where that is nothing. */
+  readonly learnt: JsonText | null;
   /** Who reads the documents in; null once they are all there. */
   readonly loader: string | null;
   /** The number of the shard that is started next. */

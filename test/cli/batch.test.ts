@@ -92,6 +92,7 @@ describe('batch', () => {
       costUsd: 0,
       round: 1,
       concurrency: 50,
+      learnt: null,
       schema: 'user',
       model: 'simulated/clean',
       simulated: true,
@@ -455,6 +456,17 @@ describe('batch', () => {
       expect(first?.errors).toMatchObject(
         Array.from({ length: 3 }, () => ({ type: 'validation_error', details: [{ kind: 'missing' }] })),
       );
+    });
+
+    it('tells what it has learnt from them, and with --no-learn learns nothing', async () => {
+      write('learning.jsonl', lines(people('learning', 60)));
+      const learning = ['run', 'learning.jsonl', ...FAILING, '--max-attempts', '1', '--json'];
+      const { learnt } = JSON.parse((await batch(...learning, '--id', 'learning')).stdout);
+      expect(learnt).toMatchObject({ modes: [], rejectedModes: [] });
+      expect(learnt.hints[0]).toMatch(/^- Field '.*': required field is missing/);
+      expect((await batch('status', 'learning')).stdout).toMatch(/^ {2}learnt {7}Field '/m);
+      const { stdout } = await batch(...learning, '--id', 'unlearning', '--no-learn');
+      expect(JSON.parse(stdout)).toMatchObject({ failed: 60, learnt: null });
     });
 
     it('does only the failed ones again with retry-failed', async () => {

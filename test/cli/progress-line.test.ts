@@ -16,6 +16,7 @@ const AT_HALF: BatchStatus = {
   completionTokens: 803_112,
   costUsd: 120.5,
   round: 1,
+  learnt: null,
   concurrency: 50,
   schema: 'order',
   model: 'openai/gpt-4o-mini',

@@ -414,6 +414,17 @@ describe.each([SQLITE, POSTGRES])('the store in $name', (database) => {
         });
       });
 
+      it('keeps what it has learnt, also in its next round', async () => {
+        const id = await batchOf(1);
+        expect((await store.batches.read(id))?.learning).toBeNull();
+        const warnings = [{ path: 'age', kind: 'wrong_type', message: 'expected number' }] as const;
+        const learning = { learnt: {}, lessons: { hash: { warnings, rejectedModes: [] } } };
+        await store.batches.setLearning(id, learning);
+        const round = { id, round: 2, kind: 'failed', settings, prepared: preparedAs('second') } as const;
+        await store.batches.beginRound(round);
+        expect(await other.batches.read(id)).toMatchObject({ round: 2, learning });
+      });
+
       it('begins a round once', async () => {
         const id = await batchOf(1);
         const prepared = preparedAs('second');

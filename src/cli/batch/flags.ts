@@ -12,6 +12,8 @@ export interface BatchRunFlags extends SettingFlags, BatchFlags {
   readonly schema?: string;
   readonly id?: string;
   readonly concurrency?: string;
+  /** False where it is `--no-learn`. */
+  readonly learn?: boolean;
   readonly detach?: true;
   readonly skipBadLines?: true;
   readonly textColumn?: string;

@@ -26,6 +26,7 @@ export async function runBatch(path: string, flags: BatchRunFlags, onProgress: O
   try {
     const { batch, joined } = await extractor.batchOfEntries(readBatchInput({ path, ...columns(flags) }), {
       ...settings,
+      ...(flags.learn === false ? { learn: false } : {}),
       schema,
       id,
       concurrency,

@@ -115,9 +115,22 @@ function linesOf(status: BatchStatus): readonly string[] {
     `  spent        ${spendOf(status)}`,
     `  schema       ${schema}`,
     `  model        ${model ?? 'not known yet'}${status.simulated ? ' (SIMULATED: no model is asked)' : ''}`,
+    ...learntLines(status),
     `  concurrency  ${concurrency}`,
     `  round        ${round}`,
     `  begun        ${status.createdAt}`,
     ...(status.finishedAt === null ? [] : [`  ended        ${status.finishedAt}`]),
   ];
+}
+
+/** One line for each thing that documents are told, or do otherwise. */
+function learntLines({ learnt }: BatchStatus): readonly string[] {
+  if (learnt === null) return [];
+  const { hints, modes, rejectedModes } = learnt;
+  const lines = [
+    ...hints.map((hint) => hint.replace(/^- /, '')),
+    ...modes.map((mode) => `begins with ${mode}`),
+    ...rejectedModes.map((mode) => `the provider takes no ${mode}`),
+  ];
+  return lines.map((line, index) => `  ${index === 0 ? 'learnt' : '      '}       ${line}`);
 }
