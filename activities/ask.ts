@@ -168,11 +168,11 @@ async function wantedFields(
   const jsonSchema = paths.length === 0 ? undefined : fieldsSchema(schema, paths);
   if (jsonSchema === undefined) return undefined;
   const isFirstPart = part?.number === 1;
-  const record = isFirstPart ? {} : (before?.record ?? {});
+  const given = isFirstPart ? {} : (before?.record ?? {});
   const isIncomplete = part !== undefined && part.number < part.of;
   const request =
     part === undefined && before !== undefined ? fieldsMessage(before.problem, paths) : partMessage(paths);
-  return { jsonSchema, request, answer: { fields: paths, record, isIncomplete } };
+  return { jsonSchema, request, answer: { fields: paths, record: given, isIncomplete } };
 }
 
 async function lastOfBatch(world: World, key: AttemptKey): Promise<AskInput['last']> {
@@ -249,8 +249,8 @@ async function turnsOf(
 /** An answer as the model is shown it again: the whole record where it had given a part of it. */
 function shownAnswer({ ask: asked, verdict, answer }: StoredAttempt): string {
   const isPart = asked?.fields !== undefined || asked?.part !== undefined;
-  const record = verdict.status === 'rejected' ? verdict.record : undefined;
-  return shortened(isPart && record !== undefined ? JSON.stringify(record) : answer);
+  const whole = verdict.status === 'rejected' ? verdict.record : undefined;
+  return shortened(isPart && whole !== undefined ? JSON.stringify(whole) : answer);
 }
 
 function resultOf(stored: StoredAttempt): Judged {

@@ -109,8 +109,9 @@ describe('a rejected answer of which little is wrong', () => {
   });
 });
 
+const wrong = (path: string) => ({ path, kind: 'wrong_type', message: '' }) as const;
+
 it('asks for the whole where the record is small, or much of it is wrong', () => {
-  const wrong = (path: string) => ({ path, kind: 'wrong_type', message: '' }) as const;
   expect(fieldsToRepair(schema, { id: 'x', total: 'y' }, [wrong('total')])).toBeUndefined();
   const many = ['id', 'total', 'items[0].price', 'items[1].price'].map(wrong);
   expect(fieldsToRepair(schema, record, many)).toBeUndefined();

@@ -774,6 +774,7 @@ describe.each([SQLITE, POSTGRES])('the store in $name', (database) => {
           errors: [],
           usage: nothing,
           stopped: 'pending',
+          partial: null,
         };
         const extracted = {
           success: true,
@@ -793,6 +794,7 @@ describe.each([SQLITE, POSTGRES])('the store in $name', (database) => {
             errors: [error],
             usage: { ...unpriced, calls: 2 + 3 },
             stopped: 'attempts',
+            partial: {},
           },
           { ...namesOf(2), ...pending },
         ]);

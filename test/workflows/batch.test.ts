@@ -91,6 +91,7 @@ describe('a batch', () => {
         id: 'd7',
         success: true,
         data: { name: 'thing', number: 7 },
+        partial: null,
         attempts: 1,
         errors: [],
         usage: { calls: 1, promptTokens: 100, completionTokens: 10, costUsd: 0 },
