@@ -252,10 +252,17 @@ describe('the store', () => {
 });
 
 describe('concurrency', () => {
-  it('is reached, never exceeded, and follows an update', () =>
-    underWay({ count: 450, concurrency: 20, latencyMs: 60 }, async (scene) => {
+  it('is reached, never exceeded, and follows an update', () => {
+    // Answers wait until all are asked for: how fast a machine is decides nothing.
+    const reached = Promise.withResolvers<void>();
+    const answering = async ({ text }: { readonly text: string }) => {
+      await reached.promise;
+      return right(text);
+    };
+    return underWay({ count: 450, concurrency: 20, latencyMs: 60, answering }, async (scene) => {
       const { batch, provider } = scene;
       await until(() => provider.inFlight() === 20);
+      reached.resolve();
       await batch.setConcurrency(5);
       await until(async () => (await workflowOf(scene, 1).query<ShardProgress>('progress')).inWork <= 5);
       provider.takePeak();
@@ -265,7 +272,8 @@ describe('concurrency', () => {
       await until(async () => (await workflowOf(scene, 1).query<ShardProgress>('progress')).inWork === 60);
       expect(await batch.done()).toMatchObject({ succeeded: 450, concurrency: 60 });
       expect(provider.takePeak()).toBeLessThanOrEqual(60);
-    }));
+    });
+  });
 
   it('is shared by the shards, and a slow document holds nobody up', () => {
     const slow = Promise.withResolvers<void>();
