@@ -3,6 +3,7 @@ import type { OnProgress } from '../stack/progress.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
 import type { ExportFlags } from './batch/export.ts';
 import type { BatchFlags, BatchRunFlags } from './batch/flags.ts';
+import type { DashboardFlags } from './dashboard-command.ts';
 import type { ExtractFlags } from './extract-command.ts';
 import type { GateFlags } from './gate/gate-commands.ts';
 import { note } from './output.ts';
@@ -39,7 +40,9 @@ function program(setExitCode: (code: number) => void): Command {
     });
   root
     .command('up')
-    .description('start the Temporal server, the worker and, without a key, the simulated provider')
+    .description(
+      'start the Temporal server, the worker, the dashboard and, without a key, the simulated provider',
+    )
     .option('--json', 'print JSON')
     .action(async (flags: StackFlags) => {
       const { upCommand } = await import('./stack-commands.ts');
@@ -68,12 +71,30 @@ function program(setExitCode: (code: number) => void): Command {
       const { workerCommand } = await import('./worker-command.ts');
       setExitCode(await workerCommand(onProgress));
     });
+  root
+    .command('dashboard')
+    .description('serve the dashboard in the foreground; `up` starts it too')
+    .option('--host <address>', 'where it listens (default 127.0.0.1); elsewhere it demands a token')
+    .option('--port <port>', 'default: 8480, or another that is free')
+    .option(
+      '--allow-host <name>',
+      'a further name by which it is reached, as through a proxy; repeatable',
+      collect,
+    )
+    .action(async (flags: DashboardFlags) => {
+      const { dashboardCommand } = await import('./dashboard-command.ts');
+      setExitCode(await dashboardCommand(flags));
+    });
   addGateCommands(root.command('gate').description('the valve before each provider'), setExitCode);
   addBatchCommands(root.command('batch').description('extract from many documents'), setExitCode);
   for (const command of [...root.commands, ...root.commands.flatMap(({ commands }) => commands)]) {
     command.showHelpAfterError(`See: durable-extract ${pathOf(command)} --help`);
   }
   return root.showHelpAfterError('See: durable-extract --help');
+}
+
+function collect(value: string, before: readonly string[] = []): readonly string[] {
+  return [...before, value];
 }
 
 function addGateCommands(gate: Command, setExitCode: (code: number) => void): void {

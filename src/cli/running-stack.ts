@@ -1,4 +1,4 @@
-/** What a command needs to run: server, simulated provider where there is no key, worker. Left running for the next command. */
+/** What a command needs to run: server, simulated provider where there is no key, worker; and the dashboard. Left running for the next command. */
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Json } from '../core/json.ts';
@@ -11,6 +11,7 @@ import { readProviderConfig } from '../worker/provider-config/read-provider-conf
 import { SIMULATED_URL_VARIABLE, providersOf } from '../worker/providers.ts';
 import { readGateSwitch } from '../worker/read-gate-switch.ts';
 import { codeFingerprint, fileStamp } from './code-fingerprint.ts';
+import { DASHBOARD_TOKEN_VARIABLE } from './dashboard-token.ts';
 
 const HERE = new URL('.', import.meta.url);
 const EXTENSION = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
@@ -28,6 +29,9 @@ const WORKER_VARIABLES = [
   'DURABLE_EXTRACT_GATE',
   'DATABASE_URL',
 ] as const;
+
+/** As {@link WORKER_VARIABLES}, of the dashboard. */
+const DASHBOARD_VARIABLES = [DASHBOARD_TOKEN_VARIABLE, 'DURABLE_EXTRACT_WEB_UI', 'DATABASE_URL'] as const;
 
 /** Starts what is missing. With `TEMPORAL_ADDRESS` set: starts nothing, and takes the workers that are there. */
 export async function ensureRunning(options: {
@@ -74,6 +78,30 @@ export async function ensureRunning(options: {
   return stack;
 }
 
+/** Starts the dashboard beside the worker, where it does not run: `up` does. Gives its address. */
+export async function ensureDashboard(options: {
+  readonly home: string;
+  readonly env: Environment;
+  readonly onProgress: OnProgress;
+}): Promise<string> {
+  const { home, env, onProgress } = options;
+  const { record } = await ensureProcess({
+    home,
+    onProgress,
+    name: 'dashboard',
+    spec: processSpec({
+      script: 'main',
+      args: ['dashboard'],
+      env: { ...env, DURABLE_EXTRACT_HOME: home },
+      fingerprint: fingerprintOf([
+        codeFingerprint(),
+        ...DASHBOARD_VARIABLES.map((name) => env[name] ?? null),
+      ]),
+    }),
+  });
+  return textOf(record.details['url']);
+}
+
 /** Of the module of schemas that a worker loads once. What that module itself imports is not looked at. */
 function schemasStamp(path: string | undefined): string | null {
   return path ? fileStamp(resolve(path)) : null;
@@ -105,5 +133,5 @@ function processSpec(options: {
 /** What a process of ours announced is a string; anything else is a fault of our own. */
 function textOf(value: unknown): string {
   if (typeof value === 'string') return value;
-  throw new Error(`Expected the simulated provider to announce its url, got ${JSON.stringify(value)}.`);
+  throw new Error(`Expected a process to announce its url, got ${JSON.stringify(value)}.`);
 }

@@ -1,0 +1,14 @@
+/** What the dashboard shows, by name: `GET /api/view/<name>`, and `/api/live/<name>` as it changes. */
+import type { DashboardContext } from './context.ts';
+import { batchView, batchesView } from './views/batches.ts';
+import { gatesView } from './views/gates.ts';
+
+/** Reads the data of a view. The parameters are those of the page's address. */
+export type View = (context: DashboardContext, parameters: URLSearchParams) => Promise<unknown>;
+
+/** All views. */
+export const VIEWS: ReadonlyMap<string, View> = new Map<string, View>([
+  ['batches', batchesView],
+  ['batch', batchView],
+  ['gates', gatesView],
+]);
