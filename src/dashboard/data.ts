@@ -1,6 +1,10 @@
 /** What the views show: the server writes it, the browser reads it. Types only, and of nothing but `src/core`. */
 import type { BatchStatus } from '../core/batch-contract.ts';
+import type { Asked, OutcomeError, Problem, ProviderFailure, Repair, Usage } from '../core/contract.ts';
+import type { Figures } from '../core/figures.ts';
 import type { GateStatus } from '../core/gate-contract.ts';
+import type { Json } from '../core/json.ts';
+import type { MarkedPiece } from '../core/mark-problems.ts';
 
 /** Whether a Temporal server answers; without one nothing is done. */
 export type ServerState = 'answers' | 'silent';
@@ -37,4 +41,97 @@ export interface GatesData {
     readonly changes: readonly (GateStatus & { readonly at: number })[];
     readonly webUi: string | null;
   }[];
+}
+
+/** One attempt of an extraction. */
+export interface ShownAttempt {
+  readonly round: number;
+  readonly attempt: number;
+  /** `rejudged`: an answer of an earlier round, judged again. */
+  readonly kind: 'asked' | 'rejudged';
+  /** `provider/model`. */
+  readonly model: string;
+  /** How it was asked for, and why so; null for one that was not. */
+  readonly ask: Asked | null;
+  readonly mode: string;
+  readonly askedAt: number;
+  readonly latencyMs: number;
+  readonly usage: Usage;
+  /** Calls before it that brought no answer, each with the delay that followed. */
+  readonly failures: readonly ProviderFailure[];
+  readonly interrupted: number;
+  /** Null where it was accepted. */
+  readonly problem: Problem | null;
+  readonly repairs: readonly Repair[];
+  /** The raw answer, cut where its problems begin and end. */
+  readonly answer: readonly MarkedPiece[];
+  /** Of the whole answer, in characters. */
+  readonly answerLength: number;
+  /** Whether only its beginning is here. */
+  readonly isCut: boolean;
+  /** What the model was told of it; null where nothing was. */
+  readonly feedback: string | null;
+}
+
+/** How an extraction ended. */
+export interface ShownOutcome {
+  readonly success: boolean;
+  readonly stopped: string | null;
+  readonly data: Json | null;
+  readonly errors: readonly OutcomeError[];
+  readonly usage: Usage;
+  readonly model: string;
+  readonly simulated: boolean;
+  readonly finishedAt: number;
+}
+
+/** `extraction`: one conversation. */
+export interface ExtractionData {
+  /** Null for one without a batch. */
+  readonly batch: string | null;
+  readonly id: string;
+  readonly schema: string | null;
+  readonly strategy: string | null;
+  /** Null while it has none. */
+  readonly outcome: ShownOutcome | null;
+  /** Oldest first. */
+  readonly attempts: readonly ShownAttempt[];
+  readonly webUi: string | null;
+}
+
+/** `document-text`: read when somebody asks for it. */
+export interface DocumentTextData {
+  readonly text: string;
+}
+
+/** What the overview and the list of extractions can be filtered by. */
+export interface FilterChoices {
+  readonly schemas: readonly string[];
+  readonly models: readonly string[];
+  readonly batches: readonly string[];
+}
+
+/** `overview`. */
+export interface OverviewData {
+  readonly figures: Figures;
+  readonly choices: FilterChoices;
+}
+
+/** `extractions`: a page of those that have ended. */
+export interface ExtractionsData {
+  readonly extractions: readonly {
+    /** Null for one without a batch. */
+    readonly batch: string | null;
+    readonly id: string;
+    readonly success: boolean;
+    readonly stopped: string | null;
+    readonly attempts: number;
+    readonly schema: string;
+    readonly model: string;
+    readonly finishedAt: number;
+  }[];
+  readonly choices: FilterChoices;
+  /** From 1. */
+  readonly page: number;
+  readonly hasMore: boolean;
 }

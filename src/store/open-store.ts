@@ -10,6 +10,10 @@ import { batchStore } from './batches.ts';
 import type { BatchStore } from './batches.ts';
 import { documentStore } from './documents.ts';
 import type { DocumentStore } from './documents.ts';
+import { extractionStore } from './extractions.ts';
+import type { ExtractionStore } from './extractions.ts';
+import { figureStore } from './figures.ts';
+import type { FigureStore } from './figures.ts';
 import { gateStore } from './gates.ts';
 import type { GateStore } from './gates.ts';
 import { MIGRATIONS } from './migrations.ts';
@@ -34,6 +38,8 @@ export interface Store {
   readonly attempts: AttemptStore;
   readonly outcomes: OutcomeStore;
   readonly gates: GateStore;
+  readonly extractions: ExtractionStore;
+  readonly figures: FigureStore;
   close(): Promise<void>;
 }
 
@@ -76,6 +82,8 @@ export async function openStore(options: {
     attempts: attemptStore(db),
     outcomes: outcomeStore(db),
     gates: gateStore(db),
+    extractions: extractionStore(db),
+    figures: figureStore(db),
     close: () => db.destroy(),
   };
 }

@@ -2,10 +2,14 @@
 import { act, readForm } from './actions.js';
 import { h, patch } from './dom.js';
 import { follow } from './live.js';
+import { showDocument } from './document-text.js';
 import { say } from './messages.js';
 import { batch } from './views/batch.js';
 import { batches } from './views/batches.js';
+import { extraction } from './views/extraction.js';
+import { extractions } from './views/extractions.js';
 import { gates } from './views/gates.js';
+import { overview } from './views/overview.js';
 
 /**
  * One view: what it is called, whose data it shows, and how.
@@ -18,11 +22,20 @@ import { gates } from './views/gates.js';
  */
 
 /** @type {Readonly<Record<string, View>>} */
-const VIEWS = { '/': batches, '/batches': batches, '/batch': batch, '/gates': gates };
+const VIEWS = {
+  '/': overview,
+  '/batches': batches,
+  '/batch': batch,
+  '/extractions': extractions,
+  '/extraction': extraction,
+  '/gates': gates,
+};
 
 /** Those that the navigation names, each with the views that belong to it. */
 const NAVIGATION = /** @type {const} */ ([
+  ['/', 'Overview', ['/']],
   ['/batches', 'Batches', ['/batches', '/batch']],
+  ['/extractions', 'Extractions', ['/extractions', '/extraction']],
   ['/gates', 'Gates', ['/gates']],
 ]);
 
@@ -34,8 +47,6 @@ const theme = /** @type {HTMLSelectElement} */ (document.getElementById('theme')
 
 let unfollow = () => {};
 let shownPath = '';
-/** The view's data as it came last, for when only what is opened changes. */
-let redraw = () => {};
 
 /** @param {'fresh' | 'kept'} page */
 function show(page) {
@@ -55,10 +66,7 @@ function show(page) {
   }
   shownPath = pathname;
   unfollow = follow(view.data, parameters, {
-    onData(data) {
-      redraw = () => patch(main, view.render(data, parameters));
-      redraw();
-    },
+    onData: (data) => patch(main, view.render(data, parameters)),
     onProblem: showProblem,
     onConnection(state) {
       connection.textContent = CONNECTION[state];
@@ -105,6 +113,11 @@ document.addEventListener('click', (event) => {
   const button = target?.closest('button[data-act]');
   if (button instanceof HTMLButtonElement && button.form === null) {
     void act(button).then(say);
+    return;
+  }
+  const shower = target?.closest('button[data-show]');
+  if (shower instanceof HTMLButtonElement) {
+    void showDocument(shower);
     return;
   }
   const link = target?.closest('a');

@@ -132,5 +132,6 @@ function update(kept, wanted) {
   for (const { name, value } of wanted.attributes) {
     if (name !== 'open' && kept.getAttribute(name) !== value) kept.setAttribute(name, value);
   }
-  patchNodes(kept, [...wanted.childNodes]);
+  // What stands in it was put there by other hands.
+  if (!wanted.hasAttribute('data-kept')) patchNodes(kept, [...wanted.childNodes]);
 }
