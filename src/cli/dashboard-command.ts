@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { startDashboard } from '../dashboard/dashboard-server.ts';
-import type { RunningDashboard } from '../dashboard/dashboard-server.ts';
+import type { DashboardOptions, RunningDashboard } from '../dashboard/dashboard-server.ts';
 import { codeOf, messageOf } from '../stack/error-facts.ts';
 import { stackHome } from '../stack/home.ts';
 import { announceReady } from '../stack/managed-process.ts';
@@ -17,6 +17,12 @@ export interface DashboardFlags {
 }
 
 const USUAL_PORTS = [8480, 8490, 8500, 8510, 8520, 8530, 8540, 8550, 8560, 8570] as const;
+
+/** What the system says of an address that cannot be listened on. */
+const ADDRESS_CODES = new Set(['EADDRNOTAVAIL', 'ENOTFOUND', 'EAI_AGAIN', 'EACCES', 'EINVAL']);
+
+/** To whom it is served. */
+type Access = Pick<DashboardOptions, 'host' | 'token' | 'allowedHosts'>;
 
 /** `dashboard`: serves it until it is told to end. Starts nothing else. */
 export async function dashboardCommand(flags: DashboardFlags): Promise<number> {
@@ -36,35 +42,35 @@ export async function dashboardCommand(flags: DashboardFlags): Promise<number> {
   return EXIT.done;
 }
 
-/** A port that was asked for is taken or refused; without one, the first usual one that is free. */
-async function serve(
-  access: {
-    readonly host: string;
-    readonly token: string | undefined;
-    readonly allowedHosts: readonly string[];
-  },
-  port: number | undefined,
-): Promise<RunningDashboard> {
+const PORT_TRIES = 5;
+
+/** On the port that was asked for, or not at all; without one, on the first usual one that is free. */
+async function serve(access: Access, port: number | undefined): Promise<RunningDashboard> {
   const place = { env: process.env, home: stackHome({ env: process.env }), log: note };
-  try {
-    return await startDashboard({
-      ...place,
-      ...access,
-      port: port ?? (await freePort({ preferred: USUAL_PORTS })),
-    });
-  } catch (error) {
-    const code = codeOf(error);
-    if (code === 'EADDRINUSE')
-      throw new UsageError(`--port: expected a free port, got ${port}, which is taken. Choose another.`, {
-        cause: error,
-      });
-    if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND' || code === 'EACCES' || code === 'EAI_AGAIN')
-      throw new UsageError(
-        `--host, --port: expected an address of this machine and a port that may be used, got ${access.host} and ${port}: ${messageOf(error)}.`,
-        { cause: error },
-      );
-    throw error;
+  for (let tries = 1; ; tries += 1) {
+    const chosen = port ?? (await freePort({ preferred: USUAL_PORTS }));
+    try {
+      return await startDashboard({ ...place, ...access, port: chosen });
+    } catch (error) {
+      // Somebody else took it at the last moment.
+      if (port === undefined && codeOf(error) === 'EADDRINUSE' && tries < PORT_TRIES) continue;
+      throw adviceOnAddress(error, access.host, chosen);
+    }
   }
+}
+
+function adviceOnAddress(error: unknown, host: string, port: number): unknown {
+  const code = codeOf(error) ?? '';
+  if (code === 'EADDRINUSE') {
+    return new UsageError(`--port: expected a free port, got ${port}, which is taken. Choose another.`, {
+      cause: error,
+    });
+  }
+  if (!ADDRESS_CODES.has(code)) return error;
+  return new UsageError(
+    `--host, --port: expected an address of this machine and a port that may be used, got ${host} and ${port}: ${messageOf(error)}.`,
+    { cause: error },
+  );
 }
 
 function readPort(given: string): number {

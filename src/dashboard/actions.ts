@@ -33,11 +33,13 @@ export const ACTIONS: ReadonlyMap<string, Action> = new Map<string, Action>([
   ],
   [
     'concurrency',
-    ofBatch(async (batch, input) => {
+    (context, input) => {
       const concurrency = optionalNumber(input, 'concurrency') ?? Number.NaN;
-      await batch.setConcurrency(concurrency);
-      return `Batch '${batch.id}': ${concurrency} documents in work at once from now on.`;
-    }),
+      return ofBatch(async (batch) => {
+        await batch.setConcurrency(concurrency);
+        return `Batch '${batch.id}': ${concurrency} documents in work at once from now on.`;
+      })(context, input);
+    },
   ],
   [
     'retry-failed',
@@ -49,12 +51,14 @@ export const ACTIONS: ReadonlyMap<string, Action> = new Map<string, Action>([
   ],
   [
     'trip',
-    ofGate(async (gate, input) => {
-      const forMs = optionalNumber(input, 'forMs');
+    (context, input) => {
       const reason = requireText(input, 'reason');
-      await gate.trip({ reason, ...(forMs === undefined ? {} : { forMs }) });
-      return `No further call is made to ${gate.provider}: documents wait.`;
-    }),
+      const forMs = optionalNumber(input, 'forMs');
+      return ofGate(async (gate) => {
+        await gate.trip({ reason, ...(forMs === undefined ? {} : { forMs }) });
+        return `No further call is made to ${gate.provider}: documents wait.`;
+      })(context, input);
+    },
   ],
   [
     'reset',
@@ -65,18 +69,18 @@ export const ACTIONS: ReadonlyMap<string, Action> = new Map<string, Action>([
   ],
 ]);
 
-function ofBatch(change: (batch: BatchHandle, input: JsonObject) => Promise<string>): Action {
+function ofBatch(change: (batch: BatchHandle) => Promise<string>): Action {
   return async ({ temporal }, input) => {
     const id = requireText(input, 'id');
     return temporal.act(async (extractor) => ({
-      said: await change(await extractor.batchHandle(id), input),
+      said: await change(await extractor.batchHandle(id)),
     }));
   };
 }
 
-function ofGate(change: (gate: GateHandle, input: JsonObject) => Promise<string>): Action {
+function ofGate(change: (gate: GateHandle) => Promise<string>): Action {
   return async ({ temporal }, input) => {
     const provider = requireText(input, 'provider');
-    return temporal.act(async (extractor) => ({ said: await change(await extractor.gate(provider), input) }));
+    return temporal.act(async (extractor) => ({ said: await change(await extractor.gate(provider)) }));
   };
 }

@@ -1,10 +1,10 @@
 /** What the views show: the server writes it, the browser reads it. Types only, and of nothing but `src/core`. */
 import type { BatchStatus } from '../core/batch-contract.ts';
 import type { Asked, OutcomeError, Problem, ProviderFailure, Repair, Usage } from '../core/contract.ts';
-import type { Figures } from '../core/figures.ts';
 import type { GateStatus } from '../core/gate-contract.ts';
 import type { Json } from '../core/json.ts';
 import type { MarkedPiece } from '../core/mark-problems.ts';
+import type { ExtractionPage, Stats } from '../core/stats.ts';
 
 /** Whether a Temporal server answers; without one nothing is done. */
 export type ServerState = 'answers' | 'silent';
@@ -82,7 +82,8 @@ export interface ShownOutcome {
   readonly usage: Usage;
   readonly model: string;
   readonly simulated: boolean;
-  readonly finishedAt: number;
+  /** ISO 8601. */
+  readonly finishedAt: string;
 }
 
 /** `extraction`: one conversation. */
@@ -104,34 +105,12 @@ export interface DocumentTextData {
   readonly text: string;
 }
 
-/** What the overview and the list of extractions can be filtered by. */
-export interface FilterChoices {
-  readonly schemas: readonly string[];
-  readonly models: readonly string[];
-  readonly batches: readonly string[];
-}
-
 /** `overview`. */
 export interface OverviewData {
-  readonly figures: Figures;
-  readonly choices: FilterChoices;
+  readonly stats: Stats;
 }
 
 /** `extractions`: a page of those that have ended. */
-export interface ExtractionsData {
-  readonly extractions: readonly {
-    /** Null for one without a batch. */
-    readonly batch: string | null;
-    readonly id: string;
-    readonly success: boolean;
-    readonly stopped: string | null;
-    readonly attempts: number;
-    readonly schema: string;
-    readonly model: string;
-    readonly finishedAt: number;
-  }[];
-  readonly choices: FilterChoices;
-  /** From 1. */
-  readonly page: number;
-  readonly hasMore: boolean;
+export interface ExtractionsData extends ExtractionPage {
+  readonly known: Stats['known'];
 }

@@ -1,47 +1,15 @@
 /** Extractions as people look at them: in lists, and one by one with all that was asked and answered. */
 import { sql } from 'kysely';
 import type { Expression, ExpressionBuilder, Kysely, Selectable, SqlBool } from 'kysely';
-import type { OutcomeError, Usage } from '../core/contract.ts';
+import type { OutcomeError, StopReason, Usage } from '../core/contract.ts';
 import type { Json } from '../core/json.ts';
+import type { ExtractionPage, ExtractionRow, ExtractionsFilter, StatsFilter } from '../core/stats.ts';
 import { attemptOf } from './attempts.ts';
 import type { StoredAttempt } from './attempts.ts';
 import type { OutcomesTable, Tables } from './tables.ts';
 
-/** Which extractions: those that ended, with any of these. */
-export interface ExtractionFilter {
-  /** Epoch milliseconds, of the end. */
-  readonly since?: number | undefined;
-  readonly schema?: string | undefined;
-  /** `provider/model`. */
-  readonly model?: string | undefined;
-  /** `''`: those without a batch. */
-  readonly batch?: string | undefined;
-}
-
-/** Which ones to list. */
-export interface ListFilter extends ExtractionFilter {
-  readonly outcome?: 'succeeded' | 'failed' | undefined;
-  readonly attempts?: number | undefined;
-  /** Those with an attempt that had this: a problem's type and, for a `validation_error`, the kind and path of a detail. */
-  readonly problem?:
-    | { readonly type: string; readonly kind?: string | undefined; readonly path?: string | undefined }
-    | undefined;
-}
-
-/** One line of a list. */
-export interface ListedExtraction {
-  readonly batchId: string;
-  readonly documentId: string;
-  readonly success: boolean;
-  readonly stopped: string | null;
-  readonly attempts: number;
-  readonly schemaName: string;
-  readonly model: string;
-  readonly finishedAt: number;
-}
-
 /** How an extraction ended. */
-export interface ExtractionOutcome extends ListedExtraction {
+export interface ExtractionOutcome extends ExtractionRow {
   readonly strategy: string;
   readonly simulated: boolean;
   readonly data: Json | null;
@@ -50,13 +18,16 @@ export interface ExtractionOutcome extends ListedExtraction {
   readonly usage: Usage;
 }
 
+/** A page of a list: after another one's `next`, or the first. */
+export interface Page {
+  readonly after?: string | undefined;
+  readonly limit: number;
+}
+
 /** Extractions, to be looked at. */
 export interface ExtractionStore {
   /** The newest first. */
-  list(
-    filter: ListFilter,
-    page: { readonly offset: number; readonly limit: number },
-  ): Promise<readonly ListedExtraction[]>;
+  list(filter: ExtractionsFilter, page: Page): Promise<ExtractionPage>;
   /** Undefined where it has not ended. */
   outcome(batchId: string, documentId: string): Promise<ExtractionOutcome | undefined>;
   /** Of all rounds, oldest first. */
@@ -68,7 +39,8 @@ export interface ExtractionStore {
 /** The extractions in a database. */
 export function extractionStore(db: Kysely<Tables>): ExtractionStore {
   return {
-    async list(filter, { offset, limit }) {
+    async list(filter, { after = '0', limit }) {
+      const offset = Number(after);
       const rows = await db
         .selectFrom('outcomes')
         .select(LISTED)
@@ -76,9 +48,10 @@ export function extractionStore(db: Kysely<Tables>): ExtractionStore {
         .orderBy('finished_at', 'desc')
         .orderBy('document_id')
         .offset(offset)
-        .limit(limit)
+        .limit(limit + 1)
         .execute();
-      return rows.map(listedOf);
+      const extractions = rows.slice(0, limit).map(listedOf);
+      return { extractions, next: rows.length > limit ? String(offset + limit) : null };
     },
     outcome: (batchId, documentId) => outcome(db, batchId, documentId),
     async attempts(batchId, documentId) {
@@ -107,7 +80,7 @@ export function extractionStore(db: Kysely<Tables>): ExtractionStore {
 /** What holds of the outcomes that a filter means. */
 export function ofOutcomes(
   is: ExpressionBuilder<Tables, 'outcomes'>,
-  { since, schema, model, batch }: ExtractionFilter,
+  { since, schema, model, batch }: StatsFilter,
 ): readonly Expression<SqlBool>[] {
   return [
     ...(since === undefined ? [] : [is('finished_at', '>=', since)]),
@@ -119,38 +92,39 @@ export function ofOutcomes(
 
 function listed(
   is: ExpressionBuilder<Tables, 'outcomes'>,
-  { outcome: wanted, attempts, problem }: ListFilter,
+  { outcome: wanted, kind, path }: ExtractionsFilter,
 ): readonly Expression<SqlBool>[] {
   return [
     ...(wanted === undefined ? [] : [is('success', '=', wanted === 'succeeded' ? 1 : 0)]),
-    ...(attempts === undefined ? [] : [is('attempts', '=', attempts)]),
-    ...(problem === undefined ? [] : [hadProblem(is, problem)]),
+    ...(kind === undefined ? [] : [hadProblem(is, kind, path)]),
   ];
 }
 
 /** Looked for in the JSON text: a detail is written as `{"path":…,"kind":…`, or the other way around. */
 function hadProblem(
   is: ExpressionBuilder<Tables, 'outcomes'>,
-  { type, kind, path }: NonNullable<ListFilter['problem']>,
+  kind: string,
+  path: string | undefined,
 ): Expression<SqlBool> {
   const attempts = is
     .selectFrom('attempts')
     .select('attempts.attempt')
     .whereRef('attempts.batch_id', '=', 'outcomes.batch_id')
-    .whereRef('attempts.document_id', '=', 'outcomes.document_id')
-    .where('attempts.verdict', '=', type);
-  if (kind === undefined || path === undefined) return is.exists(attempts);
-  const [asPath, asKind] = [`"path":${JSON.stringify(path)}`, `"kind":${JSON.stringify(kind)}`];
-  const either = [`${asPath},${asKind}`, `${asKind},${asPath}`].map(
-    (text) => `%${text.replaceAll(/[\\%_]/g, '\\$&')}%`,
+    .whereRef('attempts.document_id', '=', 'outcomes.document_id');
+  const asKind = `"kind":${JSON.stringify(kind)}`;
+  const asPath = `"path":${JSON.stringify(path ?? '')}`;
+  const texts = path === undefined ? [asKind] : [`${asPath},${asKind}`, `${asKind},${asPath}`];
+  return is.exists(
+    attempts.where((of) =>
+      of.or([of('attempts.verdict', '=', kind), ...texts.map((text) => contains(of, text))]),
+    ),
   );
-  return is.exists(attempts.where((of) => of.or(either.map((text) => likeEscaped(of, text)))));
 }
 
-/** A star in a path stands for any index. */
-function likeEscaped(of: ExpressionBuilder<Tables, 'attempts'>, pattern: string): Expression<SqlBool> {
-  const anyIndex = pattern.replaceAll('[]', '[%]');
-  return sql<SqlBool>`${of.ref('attempts.problem')} like ${anyIndex} escape '\\'`;
+/** `[]` in a path stands for any index. */
+function contains(of: ExpressionBuilder<Tables, 'attempts'>, text: string): Expression<SqlBool> {
+  const pattern = `%${text.replaceAll(/[\\%_]/g, '\\$&').replaceAll('[]', '[%]')}%`;
+  return sql<SqlBool>`${of.ref('attempts.problem')} like ${pattern} escape '\\'`;
 }
 
 async function outcome(
@@ -194,6 +168,7 @@ async function outcome(
 const LISTED = [
   'batch_id',
   'document_id',
+  'round',
   'success',
   'stopped',
   'attempts',
@@ -202,15 +177,16 @@ const LISTED = [
   'finished_at',
 ] as const;
 
-function listedOf(row: Pick<Selectable<OutcomesTable>, (typeof LISTED)[number]>): ListedExtraction {
+function listedOf(row: Pick<Selectable<OutcomesTable>, (typeof LISTED)[number]>): ExtractionRow {
   return {
-    batchId: row.batch_id,
-    documentId: row.document_id,
+    batch: row.batch_id,
+    document: row.document_id,
+    round: row.round,
     success: row.success === 1,
-    stopped: row.stopped,
+    stopped: row.stopped as StopReason | null,
     attempts: row.attempts,
-    schemaName: row.schema_name,
+    schema: row.schema_name,
     model: row.model,
-    finishedAt: row.finished_at,
+    finishedAt: new Date(row.finished_at).toISOString(),
   };
 }

@@ -1,82 +1,156 @@
-/** What extractions came to, summed up. Rates and percentiles are of what is in the store now. */
+/** What extractions came to, summed up. */
 import type { Expression, ExpressionBuilder, Kysely, SqlBool } from 'kysely';
 import { sql } from 'kysely';
-import type { Figures } from '../core/figures.ts';
-import { commonErrors, failuresOverTime, percentile } from '../core/figures.ts';
-import type { Problem, ProviderFailure } from '../core/contract.ts';
+import type { Problem, ProviderFailure, ProviderFailureType } from '../core/contract.ts';
+import type { ProblemCount, Stats, StatsFilter, StatsSpan } from '../core/stats.ts';
 import { ofOutcomes } from './extractions.ts';
-import type { ExtractionFilter } from './extractions.ts';
 import type { Tables } from './tables.ts';
 
 /** So many of the newest are looked into for errors, failures and latencies; sums are of all. */
 const LOOKED_INTO = 5_000;
-const COLUMNS_OF_TIME = 40;
+const ERRORS_TOLD = 20;
+const SPANS = 40;
 
 /** Sums of extractions. */
 export interface FigureStore {
-  read(filter: ExtractionFilter): Promise<Figures>;
-  /** What can be filtered by. */
-  choices(): Promise<{ readonly schemas: readonly string[]; readonly models: readonly string[] }>;
+  stats(filter: StatsFilter): Promise<Stats>;
 }
 
 /** The figures of a database. */
 export function figureStore(db: Kysely<Tables>): FigureStore {
-  return {
-    read: (filter) => read(db, filter),
-    async choices() {
-      const rows = await db.selectFrom('outcomes').select(['schema_name', 'model']).distinct().execute();
-      const sorted = (names: readonly string[]) => [...new Set(names)].toSorted();
-      return {
-        schemas: sorted(rows.map(({ schema_name: name }) => name)),
-        models: sorted(rows.map(({ model }) => model)),
-      };
-    },
-  };
+  return { stats: (filter) => read(db, filter) };
 }
 
-async function read(db: Kysely<Tables>, filter: ExtractionFilter): Promise<Figures> {
-  const [outcomes, attempts, problems, failures, latencies] = await Promise.all([
-    countOutcomes(db, filter),
-    countAttempts(db, filter),
-    newestProblems(db, filter),
-    newestFailures(db, filter),
-    newestLatencies(db, filter),
-  ]);
+async function read(db: Kysely<Tables>, filter: StatsFilter): Promise<Stats> {
+  const outcomes = await countOutcomes(db, filter);
+  const attempts = await countAttempts(db, filter);
+  const problems = await newestProblems(db, filter);
+  const failures = await newestFailures(db, filter);
+  const latencies = await newestLatencies(db, filter);
   const sum = (rows: readonly { readonly [key: string]: unknown }[], of: string): number =>
     rows.reduce((total, row) => total + Number(row[of] ?? 0), 0);
   const extractions = sum(outcomes, 'extractions');
-  const succeeded = sum(
-    outcomes.filter(({ success }) => success === 1),
-    'extractions',
-  );
+  const won = outcomes.filter(({ success }) => success === 1);
+  const succeeded = sum(won, 'extractions');
   const firstTry = sum(
-    outcomes.filter(({ success, attempts: needed }) => success === 1 && needed === 1),
+    won.filter(({ attempts: needed }) => needed === 1),
     'extractions',
   );
-  const answered = sum(attempts, 'calls');
-  const rejected = attempts.filter(({ verdict }) => verdict !== 'accepted' && verdict !== 'incomplete');
-  const judged = outcomes.reduce((total, row) => total + row.attempts * Number(row.extractions), 0);
+  const calls = sum(attempts, 'calls') + sum(outcomes, 'unanswered');
+  const wastedCalls =
+    calls -
+    sum(
+      attempts.filter(({ verdict }) => verdict === 'accepted' || verdict === 'incomplete'),
+      'answers',
+    );
+  const judged = outcomes.reduce((total, row) => total + row.attempts * row.extractions, 0);
   const isPriced = sum(attempts, 'priced') === sum(attempts, 'answers');
+  const share = (part: number, of: number): number | null => (of === 0 ? null : part / of);
   return {
+    since: filter.since === undefined ? null : new Date(filter.since).toISOString(),
+    until: null,
     extractions,
     succeeded,
-    averageAttempts: extractions === 0 ? null : judged / extractions,
-    firstTry,
-    calls: answered + sum(outcomes, 'unanswered'),
-    wastedCalls: sum(rejected, 'answers'),
+    successRate: share(succeeded, extractions),
+    averageAttempts: share(judged, extractions),
+    firstTryRate: share(firstTry, extractions),
+    calls,
+    wastedCalls,
+    wastedShare: share(wastedCalls, calls),
     promptTokens: sum(attempts, 'promptTokens'),
     completionTokens: sum(attempts, 'completionTokens'),
     costUsd: isPriced ? sum(attempts, 'costUsd') : null,
-    histogram: histogramOf(outcomes),
-    byAttempt: byAttemptOf(attempts),
+    attemptsHistogram: histogramOf(outcomes),
+    successByAttempt: byAttemptOf(attempts),
     errors: commonErrors(problems),
-    failures: failuresOverTime(failures, COLUMNS_OF_TIME),
-    latencyP50Ms: percentile(latencies, 0.5),
-    latencyP95Ms: percentile(latencies, 0.95),
+    providerFailures: countsOf(failures),
+    overTime: overTime(failures),
+    latency: { p50Ms: percentile(latencies, 0.5), p95Ms: percentile(latencies, 0.95) },
+    stoppedReasons: [],
+    known: await known(db),
   };
 }
 
-function countOutcomes(db: Kysely<Tables>, filter: ExtractionFilter) {
+async function known(db: Kysely<Tables>): Promise<Stats['known']> {
+  const rows = await db
+    .selectFrom('outcomes')
+    .select(['schema_name', 'model', 'batch_id'])
+    .distinct()
+    .execute();
+  const sorted = (names: readonly string[]) => [...new Set(names)].toSorted();
+  return {
+    schemas: sorted(rows.map(({ schema_name: name }) => name)),
+    models: sorted(rows.map(({ model }) => model)),
+    batches: sorted(rows.map(({ batch_id: id }) => id).filter((id) => id !== '')),
+  };
+}
+
+/** The most frequent problems, field by field. */
+function commonErrors(
+  problems: readonly {
+    readonly batch: string;
+    readonly document: string;
+    readonly round: number;
+    readonly attempt: number;
+    readonly problem: Problem;
+  }[],
+): readonly ProblemCount[] {
+  const counted = new Map<string, ProblemCount>();
+  for (const { problem, ...place } of problems) {
+    const { type, message, details } = problem;
+    const each = details.length === 0 ? [{ kind: type, path: '', message }] : details;
+    for (const detail of each) {
+      const path = detail.path.replaceAll(/\[\d+\]/g, '[]');
+      const key = JSON.stringify([detail.kind, path]);
+      const before = counted.get(key);
+      const example = { ...place, message: detail.message };
+      counted.set(
+        key,
+        before === undefined
+          ? { kind: detail.kind, path, count: 1, example }
+          : { ...before, count: before.count + 1 },
+      );
+    }
+  }
+  return [...counted.values()].toSorted((a, b) => b.count - a.count).slice(0, ERRORS_TOLD);
+}
+
+function overTime(
+  failures: readonly { readonly at: number; readonly type: ProviderFailureType }[],
+): Stats['overTime'] {
+  const times = failures.map(({ at }) => at);
+  if (times.length === 0) return { spanMs: 60_000, spans: [] };
+  const from = Math.min(...times);
+  const spanMs = Math.max(1_000, Math.ceil((Math.max(...times) - from + 1) / SPANS));
+  const groups = Map.groupBy(failures, ({ at }) => from + Math.floor((at - from) / spanMs) * spanMs);
+  const spans = [...groups].toSorted(([a], [b]) => a - b);
+  return {
+    spanMs,
+    spans: spans.map(([at, group]): StatsSpan => ({
+      at: new Date(at).toISOString(),
+      extractions: 0,
+      succeeded: 0,
+      calls: 0,
+      providerFailures: group.length,
+      failuresByType: countsOf(group),
+    })),
+  };
+}
+
+/** The value below which this share of the values lies; null without any. */
+function percentile(values: readonly number[], share: number): number | null {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? null;
+}
+
+function countsOf(
+  failures: readonly { readonly type: ProviderFailureType }[],
+): readonly { readonly type: ProviderFailureType; readonly count: number }[] {
+  const groups = [...Map.groupBy(failures, ({ type }) => type)];
+  return groups.map(([type, group]) => ({ type, count: group.length })).toSorted((a, b) => b.count - a.count);
+}
+
+function countOutcomes(db: Kysely<Tables>, filter: StatsFilter) {
   return db
     .selectFrom('outcomes')
     .where((is) => is.and([...ofOutcomes(is, filter)]))
@@ -90,7 +164,7 @@ function countOutcomes(db: Kysely<Tables>, filter: ExtractionFilter) {
     .execute();
 }
 
-function countAttempts(db: Kysely<Tables>, filter: ExtractionFilter) {
+function countAttempts(db: Kysely<Tables>, filter: StatsFilter) {
   return selectAsked(db, filter)
     .select((of) => [
       'attempt',
@@ -106,22 +180,21 @@ function countAttempts(db: Kysely<Tables>, filter: ExtractionFilter) {
     .execute();
 }
 
-async function newestProblems(db: Kysely<Tables>, filter: ExtractionFilter) {
+async function newestProblems(db: Kysely<Tables>, filter: StatsFilter) {
   const rows = await selectAsked(db, filter)
-    .select(['batch_id', 'document_id', 'problem'])
+    .select(['batch_id', 'document_id', 'round', 'attempt', 'problem'])
     .where('problem', 'is not', null)
     .where('verdict', '<>', 'incomplete')
     .orderBy('asked_at', 'desc')
     .limit(LOOKED_INTO)
     .execute();
-  return rows.map(({ batch_id: batchId, document_id: documentId, problem }) => ({
-    batchId,
-    documentId,
+  return rows.map(({ batch_id: batch, document_id: document, round, attempt, problem }) => ({
+    ...{ batch, document, round, attempt },
     problem: JSON.parse(problem ?? 'null') as Problem,
   }));
 }
 
-async function newestFailures(db: Kysely<Tables>, filter: ExtractionFilter) {
+async function newestFailures(db: Kysely<Tables>, filter: StatsFilter) {
   const rows = await selectAsked(db, filter)
     .select(['asked_at', 'failures'])
     .where('failures', '<>', '[]')
@@ -133,7 +206,7 @@ async function newestFailures(db: Kysely<Tables>, filter: ExtractionFilter) {
   );
 }
 
-async function newestLatencies(db: Kysely<Tables>, filter: ExtractionFilter) {
+async function newestLatencies(db: Kysely<Tables>, filter: StatsFilter) {
   const rows = await selectAsked(db, filter)
     .select('latency_ms')
     .orderBy('asked_at', 'desc')
@@ -143,7 +216,7 @@ async function newestLatencies(db: Kysely<Tables>, filter: ExtractionFilter) {
 }
 
 /** Answers that the model was called for. */
-function selectAsked(db: Kysely<Tables>, filter: ExtractionFilter) {
+function selectAsked(db: Kysely<Tables>, filter: StatsFilter) {
   return db
     .selectFrom('attempts')
     .where('kind', '=', 'asked')
@@ -152,7 +225,7 @@ function selectAsked(db: Kysely<Tables>, filter: ExtractionFilter) {
 
 function ofAttempts(
   is: ExpressionBuilder<Tables, 'attempts'>,
-  { since, schema, model, batch }: ExtractionFilter,
+  { since, schema, model, batch }: StatsFilter,
 ): readonly Expression<SqlBool>[] {
   return [
     ...(since === undefined ? [] : [is('asked_at', '>=', since)]),
@@ -166,22 +239,22 @@ function ofAttempts(
 
 function histogramOf(
   rows: readonly { readonly attempts: number; readonly success: number; readonly extractions: number }[],
-): Figures['histogram'] {
+): Stats['attemptsHistogram'] {
   const groups = [...Map.groupBy(rows, ({ attempts }) => attempts)].toSorted(([a], [b]) => a - b);
   return groups.map(([attempts, group]) => ({
     attempts,
-    extractions: group.reduce((sum, row) => sum + Number(row.extractions), 0),
-    succeeded: group.reduce((sum, row) => sum + (row.success === 1 ? Number(row.extractions) : 0), 0),
+    extractions: group.reduce((sum, row) => sum + row.extractions, 0),
+    succeeded: group.reduce((sum, row) => sum + (row.success === 1 ? row.extractions : 0), 0),
   }));
 }
 
 function byAttemptOf(
   rows: readonly { readonly attempt: number; readonly verdict: string; readonly answers: number }[],
-): Figures['byAttempt'] {
+): Stats['successByAttempt'] {
   const groups = [...Map.groupBy(rows, ({ attempt }) => attempt)].toSorted(([a], [b]) => a - b);
-  return groups.map(([attempt, group]) => ({
-    attempt,
-    judged: group.reduce((sum, row) => sum + Number(row.answers), 0),
-    accepted: group.reduce((sum, row) => sum + (row.verdict === 'accepted' ? Number(row.answers) : 0), 0),
-  }));
+  return groups.map(([attempt, group]) => {
+    const answers = group.reduce((sum, row) => sum + row.answers, 0);
+    const accepted = group.reduce((sum, row) => sum + (row.verdict === 'accepted' ? row.answers : 0), 0);
+    return { attempt, answers, accepted, share: accepted / answers };
+  });
 }

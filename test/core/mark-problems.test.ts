@@ -75,7 +75,7 @@ describe('markProblems', () => {
     );
     const paths = fc.constantFrom('', 'a', 'a.b', 'a[0]', 'a[0].b', '["x y"]', 'b');
     const answers = fc.oneof(
-      fc.string({ unit: fc.constantFrom(...'{}[]",:ab01 \n`') }),
+      fc.string({ unit: fc.constantFrom(...Array.from('{}[]",:ab01 \n`')) }),
       fc.json(),
       fc.object().map((value) => JSON.stringify(value)),
     );

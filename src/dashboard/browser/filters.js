@@ -1,6 +1,6 @@
 import { h } from './dom.js';
 
-/** @import { FilterChoices } from '../data.ts' */
+/** @import { Stats } from '../../core/stats.ts' */
 
 const RANGES = /** @type {const} */ ([
   ['hour', 'the last hour'],
@@ -13,7 +13,7 @@ const RANGES = /** @type {const} */ ([
 /**
  * Which extractions are looked at. The address holds the choice, so that it can be kept and sent.
  *
- * @param {FilterChoices} choices
+ * @param {Stats['known']} known what there is
  * @param {URLSearchParams} parameters
  * @param {'day' | 'all'} usualRange
  * @param {import('./dom.js').Child} [more]

@@ -34,7 +34,7 @@ export async function extractionView(
   return {
     batch: batchId === NO_BATCH ? null : batchId,
     id,
-    schema: outcome?.schemaName ?? attempts.at(-1)?.schemaName ?? null,
+    schema: outcome?.schema ?? attempts.at(-1)?.schemaName ?? null,
     strategy: outcome?.strategy ?? null,
     outcome: outcome === undefined ? null : shownOutcome(outcome),
     attempts: attempts.map((attempt, index) => shownAttempt(attempt, attempts[index + 1], full)),
@@ -62,7 +62,7 @@ async function inputText(workflow: WorkflowHandle): Promise<string | undefined> 
   const [payload] = events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads ?? [];
   if (!payload) return undefined;
   const { document } = defaultPayloadConverter.fromPayload<ExtractInput>(payload);
-  return document.text;
+  return 'text' in document ? document.text : undefined;
 }
 
 function noSuchExtraction(batchId: string, id: string): NotFoundError {
@@ -88,7 +88,16 @@ function shownAttempt(
   const answer = isFull ? pieces : cutTo(pieces, ANSWER_SHOWN);
   const isFollowed = next !== undefined && next.round === round && next.kind === 'asked';
   return {
-    ...{ round, attempt, kind, model: `${provider}/${model}`, ask, mode, askedAt, latencyMs, usage, problem },
+    round,
+    attempt,
+    kind,
+    model: `${provider}/${model}`,
+    ask,
+    mode,
+    askedAt,
+    latencyMs,
+    usage,
+    problem,
     failures: stored.failures,
     interrupted: stored.interrupted,
     repairs: verdict.status === 'accepted' ? verdict.repairs : [],

@@ -1,15 +1,13 @@
 import type { DashboardContext } from '../context.ts';
 import type { OverviewData } from '../data.ts';
-import { filterChoices, readFilter } from '../filter.ts';
+import { readFilter } from '../filter.ts';
 
 /** `?since=&schema=&model=&batch=`: all are optional. */
 export async function overviewView(
-  context: DashboardContext,
+  { store }: DashboardContext,
   parameters: URLSearchParams,
 ): Promise<OverviewData> {
-  const [figures, choices] = await Promise.all([
-    context.store.figures.read(readFilter(parameters, 'day')),
-    filterChoices(context),
-  ]);
-  return { figures, choices };
+  const { since: _moves, ...stats } = await store.figures.stats(readFilter(parameters, 'day'));
+  // Else it would be news every minute.
+  return { stats: { ...stats, since: null } };
 }

@@ -19,14 +19,9 @@ export const extractions = {
    * @param {ExtractionsData} data
    * @param {URLSearchParams} parameters
    */
-  render: ({ extractions: all, choices, page, hasMore }, parameters) => [
+  render: ({ extractions: all, known, next }, parameters) => [
     h('h1', {}, 'Extractions'),
-    filterForm(
-      choices,
-      parameters,
-      'all',
-      chooser('outcome', 'Outcome', OUTCOMES, parameters.get('outcome')),
-    ),
+    filterForm(known, parameters, 'all', chooser('outcome', 'Outcome', OUTCOMES, parameters.get('outcome'))),
     problemNotice(parameters),
     all.length === 0
       ? h(
@@ -39,19 +34,18 @@ export const extractions = {
     h(
       'p',
       { class: 'links' },
-      page > 1 && pageLink('Newer', page - 1, parameters),
-      hasMore && pageLink('Older', page + 1, parameters),
+      parameters.has('after') && h('a', { href: pageAddress(null, parameters) }, 'The newest'),
+      next !== null && h('a', { href: pageAddress(next, parameters) }, 'Older'),
     ),
   ],
 };
 
 /** @param {URLSearchParams} parameters */
 function problemNotice(parameters) {
-  const type = parameters.get('problem');
-  if (type === null) return null;
   const kind = parameters.get('kind');
+  if (kind === null) return null;
   const path = parameters.get('path');
-  const what = (kind ?? type).replaceAll('_', ' ');
+  const what = kind.replaceAll('_', ' ');
   return h(
     'p',
     { class: 'notice' },
@@ -67,7 +61,7 @@ function problemNotice(parameters) {
 function table(all) {
   return h(
     'div',
-    { class: 'panel scroll', tabindex: 0, role: 'region', 'aria-label': 'Extractions' },
+    { class: 'panel scroll wide', tabindex: 0, role: 'region', 'aria-label': 'Extractions' },
     h(
       'table',
       {},
@@ -85,14 +79,18 @@ function table(all) {
       h(
         'tbody',
         {},
-        all.map(({ batch, id, success, stopped, attempts, schema, model, finishedAt }) =>
+        all.map(({ batch, document: id, success, stopped, attempts, schema, model, finishedAt }) =>
           h(
             'tr',
             { 'data-key': `${batch} ${id}` },
-            h('th', { scope: 'row' }, h('a', { href: address('/extraction', { batch, id }) }, id)),
+            h(
+              'th',
+              { scope: 'row' },
+              h('a', { href: address('/extraction', { batch: batch || null, id }) }, id),
+            ),
             h('td', {}, success ? badge('extracted', 'good') : badge(stopped ?? 'failed', 'bad')),
             h('td', { class: 'number' }, grouped(attempts)),
-            h('td', {}, batch === null ? '–' : h('a', { href: address('/batch', { id: batch }) }, batch)),
+            h('td', {}, batch === '' ? '–' : h('a', { href: address('/batch', { id: batch }) }, batch)),
             h('td', {}, schema),
             h('td', {}, model),
             h('td', {}, time(finishedAt)),
@@ -104,12 +102,9 @@ function table(all) {
 }
 
 /**
- * @param {string} label
- * @param {number} page
+ * @param {string | null} after
  * @param {URLSearchParams} parameters
  */
-function pageLink(label, page, parameters) {
-  const query = new URLSearchParams(parameters);
-  query.set('page', String(page));
-  return h('a', { href: `/extractions?${query}` }, label);
+function pageAddress(after, parameters) {
+  return address('/extractions', { ...Object.fromEntries(parameters), after });
 }

@@ -72,7 +72,7 @@ function history(changes) {
   if (changes.length === 0) return h('p', { class: 'muted' }, 'Nothing yet.');
   return h(
     'div',
-    { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Changes' },
+    { class: 'scroll wide', tabindex: 0, role: 'region', 'aria-label': 'Changes' },
     h(
       'table',
       {},

@@ -5,7 +5,9 @@ import { counted, dollars, duration, grouped, percent } from '../format.js';
 import { address, figure } from '../parts.js';
 
 /** @import { OverviewData } from '../../data.ts' */
-/** @import { CommonError, Figures } from '../../../core/figures.ts' */
+/** @import { ProblemCount, Stats } from '../../../core/stats.ts' */
+
+const ERRORS_SHOWN = 15;
 
 /** How it goes, and what goes wrong. */
 export const overview = {
@@ -15,14 +17,14 @@ export const overview = {
    * @param {OverviewData} data
    * @param {URLSearchParams} parameters
    */
-  render: ({ figures, choices }, parameters) => [
+  render: ({ stats }, parameters) => [
     h('h1', {}, 'Overview'),
-    filterForm(choices, parameters, 'day'),
-    figures.extractions === 0 && figures.calls === 0 ? nothing(choices) : sections(figures, parameters),
+    filterForm(stats.known, parameters, 'day'),
+    stats.extractions === 0 && stats.calls === 0 ? nothing(stats.known) : sections(stats, parameters),
   ],
 };
 
-/** @param {OverviewData['choices']} choices */
+/** @param {Stats['known']} known */
 function nothing({ schemas }) {
   if (schemas.length > 0)
     return h(
@@ -40,95 +42,82 @@ function nothing({ schemas }) {
 }
 
 /**
- * @param {Figures} figures
+ * @param {Stats} stats
  * @param {URLSearchParams} parameters
  */
-function sections(figures, parameters) {
-  const { extractions, succeeded, averageAttempts, firstTry, calls, wastedCalls, costUsd } = figures;
-  const tokens = figures.promptTokens + figures.completionTokens;
+function sections(stats, parameters) {
   return [
-    h(
-      'dl',
-      { class: 'figures' },
-      figure(
-        'Success rate',
-        percent(extractions === 0 ? null : succeeded / extractions),
-        `${grouped(succeeded)} of ${grouped(extractions)}`,
-      ),
-      figure(
-        'Attempts on average',
-        averageAttempts === null ? '–' : averageAttempts.toFixed(2),
-        'for each extraction',
-      ),
-      figure(
-        'First-try rate',
-        percent(extractions === 0 ? null : firstTry / extractions),
-        `${grouped(firstTry)} with one answer`,
-      ),
-      figure('Calls', grouped(calls), 'failed ones too'),
-      figure(
-        'Wasted',
-        percent(calls === 0 ? null : wastedCalls / calls),
-        `${counted(wastedCalls, 'rejected answer')}`,
-      ),
-      figure(
-        'Tokens',
-        grouped(tokens),
-        `${grouped(figures.promptTokens)} in, ${grouped(figures.completionTokens)} out`,
-      ),
-      figure(
-        'Cost',
-        dollars(costUsd),
-        costUsd === null || extractions === 0
-          ? 'of some model, the price is not known'
-          : `${dollars(costUsd / extractions)} each`,
-      ),
-      figure(
-        'Latency',
-        figures.latencyP50Ms === null ? '–' : `${duration(figures.latencyP50Ms)}`,
-        figures.latencyP95Ms === null ? '' : `median; p95 ${duration(figures.latencyP95Ms)}`,
-      ),
-    ),
+    figures(stats),
     h(
       'div',
       { class: 'columns' },
-      h(
-        'section',
-        { class: 'panel', 'aria-labelledby': 'histogram' },
-        h('h2', { id: 'histogram' }, 'How many attempts it took'),
-        histogram(figures),
-      ),
-      h(
-        'section',
-        { class: 'panel', 'aria-labelledby': 'by-attempt' },
-        h('h2', { id: 'by-attempt' }, 'What a further attempt is worth'),
-        byAttempt(figures),
-      ),
+      panel('How many attempts it took', histogram(stats)),
+      panel('What a further attempt is worth', byAttempt(stats)),
     ),
-    h(
-      'section',
-      { class: 'panel', 'aria-labelledby': 'errors' },
-      h('h2', { id: 'errors' }, 'Common errors'),
-      commonErrors(figures.errors, parameters),
-    ),
-    h(
-      'section',
-      { class: 'panel', 'aria-labelledby': 'failures' },
-      h('h2', { id: 'failures' }, 'Provider failures over time'),
-      providerFailures(figures),
-    ),
+    panel('Common errors', commonErrors(stats.errors, parameters)),
+    panel('Provider failures over time', providerFailures(stats)),
   ];
 }
 
-/** @param {Figures} figures */
-function histogram({ histogram: columns, extractions }) {
-  const most = Math.max(0, ...columns.map((column) => column.extractions));
+/**
+ * @param {string} title
+ * @param {import('../dom.js').Child} content
+ */
+function panel(title, content) {
+  const id = title.toLowerCase().replaceAll(' ', '-');
+  return h('section', { class: 'panel', 'aria-labelledby': id }, h('h2', { id }, title), content);
+}
+
+/** @param {Stats} stats */
+function figures({
+  extractions,
+  succeeded,
+  averageAttempts,
+  calls,
+  wastedCalls,
+  costUsd,
+  latency,
+  ...stats
+}) {
+  const { promptTokens, completionTokens } = stats;
+  return h(
+    'dl',
+    { class: 'figures' },
+    figure('Success rate', percent(stats.successRate), `${grouped(succeeded)} of ${grouped(extractions)}`),
+    figure(
+      'Attempts on average',
+      averageAttempts === null ? '–' : averageAttempts.toFixed(2),
+      'for each extraction',
+    ),
+    figure('First-try rate', percent(stats.firstTryRate), 'extracted with one answer'),
+    figure('Calls', grouped(calls), 'failed ones too'),
+    figure('Wasted', percent(stats.wastedShare), `${counted(wastedCalls, 'call')} brought nothing to keep`),
+    figure(
+      'Tokens',
+      grouped(promptTokens + completionTokens),
+      `${grouped(promptTokens)} in, ${grouped(completionTokens)} out`,
+    ),
+    figure(
+      'Cost',
+      dollars(costUsd),
+      costUsd === null ? 'some price is not known' : `${dollars(costUsd / Math.max(1, extractions))} each`,
+    ),
+    figure(
+      'Latency',
+      latency.p50Ms === null ? '–' : duration(latency.p50Ms),
+      latency.p95Ms !== null && `median; p95 ${duration(latency.p95Ms)}`,
+    ),
+  );
+}
+
+/** @param {Stats} stats */
+function histogram({ attemptsHistogram, extractions }) {
   return barTable({
     caption: 'Extractions by the number of their attempts',
     columns: ['Attempts', 'Extractions', 'Share'],
-    most,
+    most: Math.max(0, ...attemptsHistogram.map((column) => column.extractions)),
     tone: 'accent',
-    rows: columns.map((column) => ({
+    rows: attemptsHistogram.map((column) => ({
       label: String(column.attempts),
       value: column.extractions,
       text: grouped(column.extractions),
@@ -137,28 +126,29 @@ function histogram({ histogram: columns, extractions }) {
   });
 }
 
-/** @param {Figures} figures */
-function byAttempt({ byAttempt: attempts }) {
+/** @param {Stats} stats */
+function byAttempt({ successByAttempt }) {
   return barTable({
     caption: 'Share of answers that were accepted, by attempt',
     columns: ['Attempt', 'Accepted', 'Of answers'],
     most: 1,
     tone: 'good',
-    rows: attempts.map(({ attempt, accepted, judged }) => ({
+    rows: successByAttempt.map(({ attempt, accepted, answers, share }) => ({
       label: String(attempt),
-      value: accepted / judged,
-      text: percent(accepted / judged),
-      more: `${grouped(accepted)} of ${grouped(judged)}`,
+      value: share,
+      text: percent(share),
+      more: `${grouped(accepted)} of ${grouped(answers)}`,
     })),
   });
 }
 
 /**
- * @param {readonly CommonError[]} errors
+ * @param {Stats['errors']} errors
  * @param {URLSearchParams} parameters
  */
 function commonErrors(errors, parameters) {
   if (errors.length === 0) return h('p', { class: 'muted' }, 'No answer was rejected.');
+  const names = ['What', 'Field', 'Count', 'Look at'];
   return h(
     'div',
     { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Common errors' },
@@ -171,67 +161,65 @@ function commonErrors(errors, parameters) {
         h(
           'tr',
           {},
-          h('th', { scope: 'col' }, 'What'),
-          h('th', { scope: 'col' }, 'Field'),
-          h('th', { scope: 'col', class: 'number' }, 'Count'),
-          h('th', { scope: 'col' }, 'Look at'),
+          names.map((name) => h('th', { scope: 'col', class: name === 'Count' && 'number' }, name)),
         ),
       ),
       h(
         'tbody',
         {},
-        errors.map((error) => errorRow(error, parameters)),
+        errors.slice(0, ERRORS_SHOWN).map((error) => errorRow(error, parameters)),
       ),
     ),
   );
 }
 
 /**
- * @param {CommonError} error
+ * @param {ProblemCount} error
  * @param {URLSearchParams} parameters
  */
-function errorRow({ type, kind, path, message, count, example }, parameters) {
-  const what = (kind ?? type).replaceAll('_', ' ');
-  const where = path === null ? 'the answer' : path === '' ? 'the whole record' : path;
-  const { batchId, documentId } = example;
-  const all = {
-    since: parameters.get('since') ?? 'day',
-    schema: parameters.get('schema'),
-    model: parameters.get('model'),
-    batch: parameters.get('batch'),
-    problem: type,
-    kind,
-    path,
-  };
+function errorRow({ kind, path, count, example }, parameters) {
+  const what = kind.replaceAll('_', ' ');
+  const where = path === '' ? 'the whole answer' : path;
+  const all = { since: 'day', ...Object.fromEntries(parameters), kind, path: path || null };
   return h(
     'tr',
-    { 'data-key': `${type} ${kind} ${path}` },
-    h('td', {}, what, h('div', { class: 'muted' }, message)),
-    h('td', {}, path === null ? where : h('code', {}, where)),
+    { 'data-key': `${kind} ${path}` },
+    h('td', {}, what, example?.message && h('div', { class: 'muted' }, example.message)),
+    h('td', {}, path === '' ? where : h('code', {}, where)),
     h('td', { class: 'number' }, grouped(count)),
     h(
       'td',
       {},
-      h(
-        'a',
-        {
-          href: address('/extraction', { batch: batchId === '' ? null : batchId, id: documentId }),
-          'aria-label': `An example of ${what}, ${where}`,
-        },
-        'an example',
-      ),
-      ', ',
+      example && [
+        h(
+          'a',
+          {
+            href: address('/extraction', { batch: example.batch || null, id: example.document }),
+            'aria-label': `An example of ${what}, ${where}`,
+          },
+          'an example',
+        ),
+        ', ',
+      ],
       h('a', { href: address('/extractions', all), 'aria-label': `All with ${what}, ${where}` }, 'all'),
     ),
   );
 }
 
-/** @param {Figures} figures */
-function providerFailures({ failures }) {
-  if (failures.columns.length === 0) return h('p', { class: 'muted' }, 'No call failed.');
+/** @param {Stats} stats */
+function providerFailures({ providerFailures: types, overTime: { spanMs, spans } }) {
+  const failing = spans.filter((span) => span.providerFailures > 0);
+  const [first] = spans;
+  if (failing.length === 0 || first === undefined) return h('p', { class: 'muted' }, 'No call failed.');
   return timeline({
     name: 'Provider failures over time',
-    ...failures,
-    kinds: failures.types.map(({ type }) => type),
+    from: Date.parse(first.at),
+    to: Date.parse((spans.at(-1) ?? first).at) + spanMs,
+    columnMs: spanMs,
+    kinds: types.map(({ type }) => type),
+    columns: failing.map(({ at, failuresByType }) => ({
+      at: Date.parse(at),
+      counts: Object.fromEntries(failuresByType.map(({ type, count }) => [type, count])),
+    })),
   });
 }
