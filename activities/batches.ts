@@ -3,6 +3,7 @@ import { shardWorkflowId } from '../src/core/batch-contract.ts';
 import type { BatchSettings, BatchState, RoundKind } from '../src/core/batch-contract.ts';
 import type { NextRound } from '../src/core/batch-signals.ts';
 import type { BatchLearning } from '../src/core/learning.ts';
+import type { Budget } from '../src/core/contract.ts';
 import { judge } from '../src/core/judge.ts';
 import type {
   OpenedBatch,
@@ -53,6 +54,7 @@ export async function openBatch(
   const isPaused = state === 'paused';
   if (!isPaused) await world.store.batches.setState(id, 'running');
   const learning = prepared.settings.learns === true ? batch.learning : null;
+  const { budget } = batch;
   return {
     ...prepared,
     round,
@@ -61,6 +63,7 @@ export async function openBatch(
     concurrency,
     isPaused,
     ...(learning === null ? {} : { learning }),
+    ...(budget === null ? {} : { budget }),
   };
 }
 
@@ -242,9 +245,25 @@ function rejudgedOutcome(
 /** Writes down where a batch stands; calls that are under way look at it. */
 export async function setBatchState(
   world: World,
-  { batch, state }: { readonly batch: string; readonly state: Exclude<BatchState, 'failed'> },
+  {
+    batch,
+    state,
+    pausedFor = null,
+  }: {
+    readonly batch: string;
+    readonly state: Exclude<BatchState, 'failed'>;
+    readonly pausedFor?: StoredBatch['pausedFor'];
+  },
 ): Promise<void> {
-  await world.store.batches.setState(batch, state);
+  await world.store.batches.setState(batch, state, { pausedFor });
+}
+
+/** Writes down what a batch may spend from now on. */
+export async function setBatchBudget(
+  world: World,
+  { batch, budget }: { readonly batch: string; readonly budget: Budget },
+): Promise<void> {
+  await world.store.batches.setBudget(batch, budget);
 }
 
 /** Writes down how many documents are in work at once, for the next run of the coordinator. */

@@ -25,6 +25,7 @@ export interface StoreActivities {
   rejudge(input: Input<typeof batches.rejudge>): ReturnType<typeof batches.rejudge>;
   setBatchState(input: Input<typeof batches.setBatchState>): Promise<void>;
   setBatchConcurrency(input: Input<typeof batches.setBatchConcurrency>): Promise<void>;
+  setBatchBudget(input: Input<typeof batches.setBatchBudget>): Promise<void>;
   setBatchLearning(input: Input<typeof batches.setBatchLearning>): Promise<void>;
   endedShards(input: Parameters<typeof batches.endedShards>[0]): ReturnType<typeof batches.endedShards>;
   openGate(input: Input<typeof gates.openGate>): ReturnType<typeof gates.openGate>;
@@ -55,6 +56,7 @@ export function houseActivities(world: World): PlanningActivities & StoreActivit
     rejudge: (input) => batches.rejudge(world, input),
     setBatchState: (input) => batches.setBatchState(world, input),
     setBatchConcurrency: (input) => batches.setBatchConcurrency(world, input),
+    setBatchBudget: (input) => batches.setBatchBudget(world, input),
     setBatchLearning: (input) => batches.setBatchLearning(world, input),
     endedShards: (input) => batches.endedShards(input),
     openGate: (input) => gates.openGate(world, input),

@@ -27,6 +27,11 @@ const retryShape = z.strictObject({
   maxRetryAfterMs: delay.default(DEFAULT_RETRY.maxRetryAfterMs),
 });
 
+const budgetShape = z.strictObject({
+  maxTokens: positive.optional(),
+  maxCostUsd: z.number().positive().optional(),
+});
+
 const settingsFields = {
   schema: z.strictObject({
     name: z.string().min(1),
@@ -40,16 +45,17 @@ const settingsFields = {
   transcript: z.enum(TRANSCRIPTS).optional(),
   coerce: z.boolean().default(true),
   retry: retryShape.prefault({}),
-  budget: z
-    .strictObject({ maxTokens: positive.optional(), maxCostUsd: z.number().positive().optional() })
-    .default({}),
+  budget: budgetShape.default({}),
   onOutage: z.enum(ON_OUTAGE).default('wait'),
   deadlineMs: positive.optional(),
 };
 
 const settingsShape = z.strictObject(settingsFields);
 
-const batchShape = settingsShape.extend({ learn: z.boolean().default(true) });
+const batchShape = settingsShape.extend({
+  learn: z.boolean().default(true),
+  batchBudget: budgetShape.default({}),
+});
 
 const extractShape = z.strictObject({
   document: z.strictObject({ id: z.string().min(1), text: z.string().min(1).max(MAX_TEXT_CHARS) }),
@@ -91,8 +97,9 @@ function isOfBatch(input: unknown): boolean {
 
 /** Checks the settings of a batch, as an `extract` input's. */
 export function prepareSettings(world: World, settings: unknown): PreparedExtraction {
-  const { learn, ...rest } = parse(batchShape, settings);
+  const { learn, batchBudget, ...rest } = parse(batchShape, settings);
   const prepared = prepare(world, rest);
+  if (batchBudget.maxCostUsd !== undefined) requirePrices(world, 'batchBudget', prepared);
   return learn && prepared.strategy === 'adaptive' ? { ...prepared, learns: true } : prepared;
 }
 
@@ -120,14 +127,7 @@ function prepare(world: World, given: z.output<typeof settingsShape>): PreparedE
   };
   const { jsonSchema } = world.schemas.compile(reference);
   const call = prepareCall(world, model, retry);
-  const { prices } = world.provider(call.provider);
-  if (budget.maxCostUsd !== undefined && !call.simulated && costUsd(call.model, 1, 1, prices) === null) {
-    throw invalidInput(
-      `budget.maxCostUsd: no price is known for '${call.model}' of ${call.provider}. ` +
-        'Use budget.maxTokens instead, or add its price to the provider (prices, in the configuration file).',
-    );
-  }
-  return {
+  const prepared: PreparedExtraction = {
     ...call,
     schema: reference,
     ...(systemPrompt === undefined ? {} : { systemPrompt }),
@@ -144,6 +144,20 @@ function prepare(world: World, given: z.output<typeof settingsShape>): PreparedE
     ...(world.gates.isOn ? { gate: { onOutage, fallbacks: fallbacksOf(world, call) } } : {}),
     ...(deadlineMs === undefined ? {} : { deadlineMs }),
   };
+  if (budget.maxCostUsd !== undefined) requirePrices(world, 'budget', prepared);
+  return prepared;
+}
+
+/** A cap in US dollars holds only where the price of all who may be asked is known. */
+function requirePrices(world: World, field: string, prepared: PreparedExtraction): void {
+  const others = [...(prepared.nextModels ?? []), ...(prepared.gate?.fallbacks ?? [])];
+  for (const { provider, model, simulated } of [prepared, ...others]) {
+    if (simulated || costUsd(model, 1, 1, world.provider(provider).prices) !== null) continue;
+    throw invalidInput(
+      `${field}.maxCostUsd: no price is known for '${model}' of ${provider}. ` +
+        `Use ${field}.maxTokens instead, or add its price to the provider (prices, in the configuration file).`,
+    );
+  }
 }
 
 /** Whom to ask in turn after the first; a model that is asked anyway is not asked twice. */

@@ -8,13 +8,13 @@ import { EXIT } from './exit-codes.ts';
 import { onInterrupt } from './interrupt.ts';
 import { counted, note, print } from './output.ts';
 import { adviceOnSchemaName, readSchema } from './read-schema.ts';
-import { readNonEmpty, readSettings } from './read-settings.ts';
-import type { SettingFlags } from './read-settings.ts';
+import { readBudget, readNonEmpty, readSettings } from './read-settings.ts';
+import type { BudgetFlags, SettingFlags } from './read-settings.ts';
 import { readText } from './read-text.ts';
 import { watchExtraction } from './watch-extraction.ts';
 
 /** The options of `extract`, as they are typed. */
-export interface ExtractFlags extends SettingFlags {
+export interface ExtractFlags extends SettingFlags, BudgetFlags {
   readonly file?: string;
   readonly schema?: string;
   readonly id?: string;
@@ -28,10 +28,12 @@ export async function extractCommand(
   onProgress: OnProgress,
 ): Promise<number> {
   const schema = readSchema('extract', flags.schema);
+  const budget = readBudget(flags);
   const settings = {
     // Somebody sits before it: that a key is refused is to be said, and not waited out.
     onOutage: 'fail' as const,
     ...readSettings(flags),
+    ...(budget === undefined ? {} : { budget }),
     ...(flags.id === undefined ? {} : { id: readNonEmpty('--id', flags.id) }),
   };
   const text = await readText(given, flags.file);

@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import type { OnProgress } from '../stack/progress.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
 import type { ExportFlags } from './batch/export.ts';
+import type { ResumeFlags } from './batch/control.ts';
 import type { BatchFlags, BatchRunFlags } from './batch/flags.ts';
 import type { ExtractFlags } from './extract-command.ts';
 import type { GateFlags } from './gate/gate-commands.ts';
@@ -30,7 +31,14 @@ function program(setExitCode: (code: number) => void): Command {
     .option('--model <model>', 'model, or provider/model')
     .option('--strategy <strategy>', 'basic, feedback or adaptive (default)')
     .option('--max-attempts <n>', 'answers that are judged, at most (default 3)')
+    .option(
+      '--models <models>',
+      'asked in turn where the model makes the same mistake again, separated by commas',
+    )
+    .option('--transcript <what>', 'shown of earlier answers: last or full (default by strategy)')
     .option('--on-outage <what>', 'while the provider is down: fail (default) or wait')
+    .option('--max-tokens <n>', 'what it may spend, prompts and answers together')
+    .option('--max-cost-usd <x>', 'the same in US dollars')
     .option('--id <id>', 'names the extraction: the same id twice is one extraction')
     .option('--json', 'print the whole outcome')
     .action(async (text: string | undefined, flags: ExtractFlags) => {
@@ -120,7 +128,14 @@ function addBatchCommands(batch: Command, setExitCode: (code: number) => void): 
     .option('--model <model>', 'model, or provider/model')
     .option('--strategy <strategy>', 'basic, feedback or adaptive (default)')
     .option('--max-attempts <n>', 'answers that are judged, at most, for each document (default 3)')
+    .option(
+      '--models <models>',
+      'asked in turn where the model makes the same mistake again, separated by commas',
+    )
+    .option('--transcript <what>', 'shown of earlier answers: last or full (default by strategy)')
     .option('--on-outage <what>', 'while the provider is down: wait (default) or fail')
+    .option('--max-tokens <n>', 'what the whole batch may spend; then it is paused')
+    .option('--max-cost-usd <x>', 'the same in US dollars')
     .option('--no-learn', 'do not warn documents of what often goes wrong in those before them')
     .option('--skip-bad-lines', 'record lines that cannot be used as failed documents, and go on')
     .option('--text-column <name>', "of a .csv file (default 'text')")
@@ -153,8 +168,10 @@ function addBatchCommands(batch: Command, setExitCode: (code: number) => void): 
     .description('go on: after a pause, a cancellation, or a crash of everything')
     .argument('<id>')
     .option('--concurrency <n>', 'documents in work at once from now on; also of a batch that runs')
+    .option('--max-tokens <n>', 'what the whole batch may spend from now on')
+    .option('--max-cost-usd <x>', 'the same in US dollars')
     .option('--json', 'print the status as JSON')
-    .action(async (id: string, flags: BatchFlags & { readonly concurrency?: string }) => {
+    .action(async (id: string, flags: ResumeFlags) => {
       const { resumeCommand } = await import('./batch/control.ts');
       setExitCode(await resumeCommand(id, flags, onProgress));
     });

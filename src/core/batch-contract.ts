@@ -3,6 +3,7 @@
  * A change here changes the public contract.
  */
 import type {
+  Budget,
   Document,
   ExtractInput,
   OutcomeError,
@@ -35,6 +36,11 @@ export interface BatchDocument extends Document {
 export interface BatchSettings extends Omit<ExtractInput, 'document'> {
   /** Whether documents are told beforehand what often goes wrong in those before them. Default true. Only `adaptive` does. */
   readonly learn?: boolean;
+  /**
+   * What all documents together may spend, in all rounds; checked before each call, with an estimate of it. A batch that
+   * has spent it is paused, and goes on with a higher one. `budget` is what each document may spend.
+   */
+  readonly batchBudget?: Budget;
 }
 
 /** What a batch has learnt from first answers, for the documents that it has not asked about yet. */
@@ -85,6 +91,10 @@ export interface BatchStatus extends Usage {
   /** 1, and one more for each `retry-failed` and `rejudge`. */
   readonly round: number;
   readonly concurrency: number;
+  /** What all documents together may spend; null without a limit. */
+  readonly budget: Budget | null;
+  /** Why it is paused, where no person did it: its budget does not cover the next call. */
+  readonly pausedFor: 'budget' | null;
   /** Null where nothing was learnt, or learning is switched off. */
   readonly learnt: LearntByBatch | null;
   readonly schema: string;

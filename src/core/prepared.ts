@@ -78,6 +78,8 @@ export interface OpenedBatch extends PreparedBatch {
   readonly isPaused: boolean;
   /** What its earlier runs and rounds have learnt. */
   readonly learning?: BatchLearning;
+  /** What all documents together may spend. */
+  readonly budget?: Budget;
 }
 
 /** A document that is still to be done in a round. */

@@ -10,6 +10,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '002-gates': { up: createGates },
   '003-asks': { up: addAsks },
   '004-learnt': { up: addLearnt },
+  '005-budget': { up: addBudget },
 };
 
 async function createTables(db: Kysely<unknown>): Promise<void> {
@@ -153,6 +154,13 @@ async function addLearnt(db: Kysely<unknown>): Promise<void> {
 async function addAsks(db: Kysely<unknown>): Promise<void> {
   if (await hasColumn(db, 'attempts', 'ask')) return;
   await db.schema.alterTable('attempts').addColumn('ask', 'text').execute();
+}
+
+async function addBudget(db: Kysely<unknown>): Promise<void> {
+  for (const column of ['budget', 'paused_for']) {
+    if (await hasColumn(db, 'batches', column)) continue;
+    await db.schema.alterTable('batches').addColumn(column, 'text').execute();
+  }
 }
 
 /** A column is not added `if not exists` in SQLite. */

@@ -25,6 +25,10 @@ export interface BatchesTable {
   readonly concurrency: number;
   /** `BatchSettings`, as given. */
   readonly settings: JsonText;
+  /** `Budget`: what all rounds may spend from now on; null without a limit. */
+  readonly budget: JsonText | null;
+  /** Why it is paused, where no person did it. */
+  readonly paused_for: 'budget' | null;
   /** `PreparedBatch`: the settings checked and resolved by a worker, once a round. */
   readonly prepared: JsonText | null;
   /** `BatchLearning`: what first answers have taught; null where that is nothing. */

@@ -17,6 +17,8 @@ const AT_HALF: BatchStatus = {
   costUsd: 120.5,
   round: 1,
   learnt: null,
+  budget: null,
+  pausedFor: null,
   concurrency: 50,
   schema: 'order',
   model: 'openai/gpt-4o-mini',

@@ -4,6 +4,7 @@ import type { BatchHandle } from '../../client/batch-handle.ts';
 import { stateOf } from '../../client/coordinator.ts';
 import { DurableExtract } from '../../client/durable-extract.ts';
 import type { BatchStatus } from '../../core/batch-contract.ts';
+import { wordsOfBudget } from '../../core/expense.ts';
 import { stackHome } from '../../stack/home.ts';
 import { resolveTemporalConnection } from '../../stack/connection.ts';
 import type { StoredBatch } from '../../store/batches.ts';
@@ -106,8 +107,9 @@ function sayNothingIsDone(id: string): void {
 function linesOf(status: BatchStatus): readonly string[] {
   const { id, state, total, succeeded, failed, pending, retrying, round, concurrency, schema, model } =
     status;
+  const { budget, pausedFor } = status;
   return [
-    `${id}: ${state}`,
+    `${id}: ${state}${pausedFor === null ? '' : `, since its ${pausedFor} does not cover the next call`}`,
     `  documents    ${grouped(total)}`,
     `  extracted    ${grouped(succeeded)}`,
     `  failed       ${grouped(failed)}`,
@@ -116,6 +118,7 @@ function linesOf(status: BatchStatus): readonly string[] {
     `  schema       ${schema}`,
     `  model        ${model ?? 'not known yet'}${status.simulated ? ' (SIMULATED: no model is asked)' : ''}`,
     ...learntLines(status),
+    ...(budget === null ? [] : [`  budget       ${wordsOfBudget(budget)}`]),
     `  concurrency  ${concurrency}`,
     `  round        ${round}`,
     `  begun        ${status.createdAt}`,
