@@ -4,7 +4,7 @@ import type { BatchSettings, BatchState, RoundKind } from '../src/core/batch-con
 import type { NextRound } from '../src/core/batch-signals.ts';
 import type { BatchLearning } from '../src/core/learning.ts';
 import type { Budget } from '../src/core/contract.ts';
-import { judge } from '../src/core/judge.ts';
+import { judge, judgeRecord } from '../src/core/judge.ts';
 import type {
   OpenedBatch,
   PendingDocument,
@@ -175,8 +175,8 @@ export async function recordExtraction(
 }
 
 /**
- * Judges the stored answers to documents by the schema of the batch's new round, newest first, and writes the outcomes of
- * those that pass.
+ * Judges what was entered by hand for documents, and else their stored answers, newest first, by the schema of the batch's
+ * new round; writes the outcomes of those that pass.
  *
  * @returns the documents that none of their answers passes for, and so are to be asked about.
  */
@@ -191,12 +191,23 @@ export async function rejudge(
   const ids = await store.documents.idsOf(batch, seqs);
   const documentIds = [...ids.values()];
   const answers = await store.attempts.ofEarlierRounds({ batchId: batch, round, documentIds });
+  const byHand = await store.reviews.corrected({ batchId: batch, round, documentIds });
+  let kept = 0;
   const left: PendingDocument[] = [];
   const passed: StoredAttempt[] = [];
   const outcomes: DocumentOutcome[] = [];
   for (const document of documents) {
     const schema = await world.schemas.stored(document.schemaHash ?? prepared.schemaHash);
     const compiled = world.schemas.compile(schema);
+    const corrected = byHand.get(ids.get(document.seq) ?? '');
+    if (corrected !== undefined) {
+      const verdict = judgeRecord(corrected.data, compiled, prepared.settings);
+      if (verdict.status === 'accepted') {
+        await store.reviews.correct({ ...corrected, batchId: batch, round, data: verdict.data });
+        kept += 1;
+        continue;
+      }
+    }
     const judged = (answers.get(ids.get(document.seq) ?? '') ?? []).map((answer): StoredAttempt => ({
       ...answer,
       round,
@@ -219,7 +230,7 @@ export async function rejudge(
   }
   await Promise.all(passed.map((attempt) => store.attempts.record(attempt)));
   await store.outcomes.recordDocuments(batch, round, outcomes);
-  return { left, accepted: outcomes.length };
+  return { left, accepted: outcomes.length + kept };
 }
 
 /** An answer that was paid for in an earlier round. */

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { DEFAULT_RETRY, MODES, ON_OUTAGE, STRATEGIES, TRANSCRIPTS } from '../src/core/contract.ts';
 import type { DocumentReference, Mode, RetryConfig, SchemaReference } from '../src/core/contract.ts';
+import { ON_EXHAUSTED } from '../src/core/correction.ts';
 import { isJsonObject } from '../src/core/json.ts';
 import type { JsonObject } from '../src/core/json.ts';
 import type { PreparedCall, PreparedExtraction, PreparedModes, Route } from '../src/core/prepared.ts';
@@ -48,6 +49,8 @@ const settingsFields = {
   budget: budgetShape.default({}),
   onOutage: z.enum(ON_OUTAGE).default('wait'),
   deadlineMs: positive.optional(),
+  onExhausted: z.enum(ON_EXHAUSTED).default('fail'),
+  reviewDeadlineMs: positive.optional(),
 };
 
 const settingsShape = z.strictObject(settingsFields);
@@ -143,9 +146,18 @@ function prepare(world: World, given: z.output<typeof settingsShape>): PreparedE
     },
     ...(world.gates.isOn ? { gate: { onOutage, fallbacks: fallbacksOf(world, call) } } : {}),
     ...(deadlineMs === undefined ? {} : { deadlineMs }),
+    ...reviewOf(given),
   };
   if (budget.maxCostUsd !== undefined) requirePrices(world, 'budget', prepared);
   return prepared;
+}
+
+function reviewOf({
+  onExhausted,
+  reviewDeadlineMs: deadlineMs,
+}: z.output<typeof settingsShape>): Pick<PreparedExtraction, 'review'> {
+  if (onExhausted === 'fail') return {};
+  return { review: deadlineMs === undefined ? {} : { deadlineMs } };
 }
 
 /** A cap in US dollars holds only where the price of all who may be asked is known. */

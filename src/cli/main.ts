@@ -3,6 +3,9 @@ import type { OnProgress } from '../stack/progress.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
 import type { ExportFlags } from './batch/export.ts';
 import type { ResumeFlags } from './batch/control.ts';
+import type { CorrectFlags as BatchCorrectFlags } from './batch/correct.ts';
+import type { ReviewFlags } from './batch/review.ts';
+import type { CorrectFlags } from './correct-command.ts';
 import type { BatchFlags, BatchRunFlags } from './batch/flags.ts';
 import type { ExtractFlags } from './extract-command.ts';
 import type { GateFlags } from './gate/gate-commands.ts';
@@ -37,6 +40,14 @@ function program(setExitCode: (code: number) => void): Command {
     )
     .option('--transcript <what>', 'shown of earlier answers: last or full (default by strategy)')
     .option('--on-outage <what>', 'while the provider is down: fail (default) or wait')
+    .option(
+      '--on-exhausted <what>',
+      'where the answers are wrong to the last: fail (default) or review, by a person',
+    )
+    .option(
+      '--review-deadline <time>',
+      'how long it waits for a person, such as 2h or 3d (default: as long as it takes)',
+    )
     .option('--max-tokens <n>', 'what it may spend, prompts and answers together')
     .option('--max-cost-usd <x>', 'the same in US dollars')
     .option('--id <id>', 'names the extraction: the same id twice is one extraction')
@@ -44,6 +55,17 @@ function program(setExitCode: (code: number) => void): Command {
     .action(async (text: string | undefined, flags: ExtractFlags) => {
       const { extractCommand } = await import('./extract-command.ts');
       setExitCode(await extractCommand(text, flags, onProgress));
+    });
+  root
+    .command('correct')
+    .description('enter data by hand for an extraction that waits for a person')
+    .argument('<id>')
+    .option('--data <json>', 'its data')
+    .option('--give-up', 'let it end as it is')
+    .option('--by <name>', 'who does it')
+    .action(async (id: string, flags: CorrectFlags) => {
+      const { correctCommand } = await import('./correct-command.ts');
+      setExitCode(await correctCommand(id, flags, onProgress));
     });
   root
     .command('up')
@@ -134,6 +156,14 @@ function addBatchCommands(batch: Command, setExitCode: (code: number) => void): 
     )
     .option('--transcript <what>', 'shown of earlier answers: last or full (default by strategy)')
     .option('--on-outage <what>', 'while the provider is down: wait (default) or fail')
+    .option(
+      '--on-exhausted <what>',
+      'where the answers are wrong to the last: fail (default) or review, by a person',
+    )
+    .option(
+      '--review-deadline <time>',
+      'how long it waits for a person, such as 2h or 3d (default: as long as it takes)',
+    )
     .option('--max-tokens <n>', 'what the whole batch may spend; then it is paused')
     .option('--max-cost-usd <x>', 'the same in US dollars')
     .option('--no-learn', 'do not warn documents of what often goes wrong in those before them')
@@ -201,6 +231,29 @@ function addBatchCommands(batch: Command, setExitCode: (code: number) => void): 
     .action(async (flags: BatchFlags) => {
       const { listCommand } = await import('./batch/status.ts');
       setExitCode(await listCommand(flags));
+    });
+  batch
+    .command('review')
+    .description('the documents that wait for a person; starts nothing')
+    .argument('<id>')
+    .option('--out <file>', 'write them as JSONL, to be put right for batch correct --from')
+    .option('--json', 'print JSON')
+    .action(async (id: string, flags: ReviewFlags) => {
+      const { reviewCommand } = await import('./batch/review.ts');
+      setExitCode(await reviewCommand(id, flags));
+    });
+  batch
+    .command('correct')
+    .description('enter data by hand for documents that were not extracted')
+    .argument('<id>')
+    .argument('[document]', 'the id of one document')
+    .option('--data <json>', 'its data')
+    .option('--from <file>', 'a JSONL file of {"id": …, "data": …}; all of it, or nothing')
+    .option('--give-up', 'leave the document as it is')
+    .option('--by <name>', 'who does it')
+    .action(async (id: string, document: string | undefined, flags: BatchCorrectFlags) => {
+      const { correctCommand } = await import('./batch/correct.ts');
+      setExitCode(await correctCommand(id, document, flags));
     });
   batch
     .command('export')

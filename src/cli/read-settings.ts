@@ -1,6 +1,9 @@
 import { ON_OUTAGE, STRATEGIES, TRANSCRIPTS } from '../core/contract.ts';
 import type { Budget, OnOutage, StrategyName, Transcript } from '../core/contract.ts';
+import { ON_EXHAUSTED } from '../core/correction.ts';
+import type { OnExhausted } from '../core/correction.ts';
 import { UsageError } from './exit-codes.ts';
+import { readDuration } from './read-duration.ts';
 
 /** Options that `extract` and `batch run` share, as they are typed. */
 export interface SettingFlags {
@@ -11,6 +14,8 @@ export interface SettingFlags {
   /** Separated by commas. */
   readonly models?: string;
   readonly transcript?: string;
+  readonly onExhausted?: string;
+  readonly reviewDeadline?: string;
 }
 
 /** What may be spent, as it is typed. */
@@ -36,11 +41,16 @@ export function readBudget({ maxTokens, maxCostUsd }: BudgetFlags): Budget | und
 /** How documents are extracted, as the options of `extract` and of `batch run` say. @throws {UsageError} */
 export function readSettings(flags: SettingFlags) {
   const { model, strategy, maxAttempts, onOutage, models, transcript } = flags;
+  const { onExhausted, reviewDeadline } = flags;
   return {
     ...(model === undefined ? {} : { model: readNonEmpty('--model', model) }),
     ...(strategy === undefined ? {} : { strategy: readStrategy(strategy) }),
     ...(models === undefined ? {} : { models: readModels(models) }),
     ...(transcript === undefined ? {} : { transcript: readTranscript(transcript) }),
+    ...(onExhausted === undefined ? {} : { onExhausted: readOnExhausted(onExhausted) }),
+    ...(reviewDeadline === undefined
+      ? {}
+      : { reviewDeadlineMs: readDuration('--review-deadline', reviewDeadline) }),
     ...(onOutage === undefined ? {} : { onOutage: readOnOutage(onOutage) }),
     ...(maxAttempts === undefined ? {} : { retry: { maxAttempts: readAttempts(maxAttempts) } }),
   };
@@ -60,6 +70,14 @@ function readOnOutage(given: string): OnOutage {
   if (known !== undefined) return known;
   throw new UsageError(
     `--on-outage: expected ${ON_OUTAGE.join(' or ')}, got '${given}'. 'wait' waits until the provider is back; 'fail' gives up at once.`,
+  );
+}
+
+function readOnExhausted(given: string): OnExhausted {
+  const known = ON_EXHAUSTED.find((name) => name === given);
+  if (known !== undefined) return known;
+  throw new UsageError(
+    `--on-exhausted: expected ${ON_EXHAUSTED.join(' or ')}, got '${given}'. 'review' waits for a person to enter the data.`,
   );
 }
 

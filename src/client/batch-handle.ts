@@ -19,15 +19,18 @@ import type {
 } from '../core/batch-contract.ts';
 import type { BatchInput, NextRound } from '../core/batch-signals.ts';
 import { WORKFLOW_TASK_QUEUE } from '../core/contract.ts';
-import type { Budget, SchemaReference } from '../core/contract.ts';
+import type { Budget, SchemaReference, Verdict } from '../core/contract.ts';
 import { budgetProblem, expenseOf, isSameBudget, isWithin, wordsOf, wordsOfBudget } from '../core/expense.ts';
 import type { Json } from '../core/json.ts';
 import { learntByBatch } from '../core/learning.ts';
 import type { GateStatus } from '../core/gate-contract.ts';
 import type { StoredBatch } from '../store/batches.ts';
 import type { Store } from '../store/open-store.ts';
+import type { Review } from '../store/reviews.ts';
 import { requireConcurrency } from './batch-options.ts';
 import { coordinatorOf, stateOf } from './coordinator.ts';
+import { correctionsOf } from './corrections.ts';
+import type { EnteredData } from './corrections.ts';
 import { InvalidInputError } from './invalid-input-error.ts';
 import { requireBatch, requireUnderWay } from './require-batch.ts';
 import { resultOf } from './workflow-result.ts';
@@ -203,6 +206,54 @@ export class BatchHandle<T = Json> {
     return (await coordinatorOf(this.#client, this.id)) === 'at work';
   }
 
+  /**
+   * The documents that wait for a person, in the order of their ids: those of a batch with `onExhausted: 'review'` whose
+   * answers were wrong to the last, until their deadline.
+   */
+  async *review(): AsyncGenerator<Review, void, void> {
+    for (let afterId = ''; ;) {
+      const page = await this.#store.reviews.waiting({
+        batchId: this.id,
+        afterId,
+        limit: RESULTS_TOGETHER,
+        now: Date.now(),
+      });
+      const last = page.at(-1);
+      if (last === undefined) return;
+      afterId = last.documentId;
+      yield* page;
+    }
+  }
+
+  /**
+   * Enters data by hand for a document that was not extracted; what was entered before is replaced. Judged as an answer is:
+   * the verdict says what is wrong, and then nothing is changed.
+   *
+   * @throws {InvalidInputError} for a document that there is none of, that is not done yet, or that the model extracted.
+   */
+  async correct(documentId: string, data: Json, { by }: { readonly by?: string } = {}): Promise<Verdict> {
+    const corrections = correctionsOf(this.#store, await this.#stored());
+    return corrections.correct({ id: documentId, data }, by);
+  }
+
+  /**
+   * Enters data for several documents: all of them, or none where any is not in its schema or cannot be corrected.
+   *
+   * @returns what is wrong, by the place in the list; empty where all was written down.
+   */
+  async correctAll(
+    entered: readonly EnteredData[],
+    { by }: { readonly by?: string } = {},
+  ): Promise<ReadonlyMap<number, string>> {
+    const corrections = correctionsOf(this.#store, await this.#stored());
+    return corrections.correctAll(entered, by);
+  }
+
+  /** Leaves a document as it is: it waits for nobody any more. @returns whether it waited. */
+  async giveUp(documentId: string): Promise<boolean> {
+    return this.#store.reviews.giveUp(this.id, documentId);
+  }
+
   /** How many documents {@link retryFailed} would do again: those that were not extracted, but for bad lines. */
   async countRetryable(): Promise<number> {
     const { round } = await this.#stored();
@@ -324,9 +375,10 @@ function isLostToNewRun(error: unknown): boolean {
 /** Where a batch stands by its store, in a state that is known. */
 export async function statusOf(store: Store, batch: StoredBatch, state: BatchState): Promise<BatchStatus> {
   const { id, round, roundKind: kind, total, prepared, settings, learning } = batch;
-  const [counts, { usage }, retrying] = await Promise.all([
+  const [counts, { usage }, inReview, retrying] = await Promise.all([
     store.outcomes.count(id, round),
     store.batches.spend(id),
+    store.reviews.count(id, Date.now()),
     state === 'running' || state === 'paused' ? store.batches.countRetrying(id, round) : 0,
   ]);
   const pending =
@@ -341,6 +393,7 @@ export async function statusOf(store: Store, batch: StoredBatch, state: BatchSta
     succeeded,
     failed: total - succeeded - pending,
     pending,
+    inReview,
     retrying,
     ...usage,
     calls: usage.calls + counts.unansweredCalls,

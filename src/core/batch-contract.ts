@@ -12,6 +12,7 @@ import type {
   StopReason,
   Usage,
 } from './contract.ts';
+import type { Correction } from './correction.ts';
 import type { Json, JsonObject } from './json.ts';
 
 /** The workflow id of a batch's coordinator: `batch/<id>`. */
@@ -86,6 +87,8 @@ export interface BatchStatus extends Usage {
   readonly failed: number;
   /** To be done in this round; those in work count. */
   readonly pending: number;
+  /** Of the failed ones, those that wait for a person. */
+  readonly inReview: number;
   /** Of the pending ones, those with a rejected answer. */
   readonly retrying: number;
   /** 1, and one more for each `retry-failed` and `rejudge`. */
@@ -122,5 +125,7 @@ export interface BatchResult<T = Json> {
   readonly usage: Usage;
   /** `pending` where the document has no outcome yet. */
   readonly stopped: StopReason | 'pending' | null;
+  /** Where the data was entered by hand; else null. */
+  readonly correction: Correction | null;
   readonly metadata: JsonObject;
 }

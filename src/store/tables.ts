@@ -116,6 +116,10 @@ export interface OutcomesTable {
   readonly strategy: string;
   readonly model: string;
   readonly simulated: number;
+  /** Where it waits for a person: until when. */
+  readonly review_until: number | null;
+  /** What was entered by hand, and by whom: `Correction` with its `data`. It goes before an attempt's. */
+  readonly correction: JsonText | null;
   readonly finished_at: number;
 }
 

@@ -17,6 +17,7 @@ const AT_HALF: BatchStatus = {
   costUsd: 120.5,
   round: 1,
   learnt: null,
+  inReview: 0,
   budget: null,
   pausedFor: null,
   concurrency: 50,

@@ -107,12 +107,12 @@ function sayNothingIsDone(id: string): void {
 function linesOf(status: BatchStatus): readonly string[] {
   const { id, state, total, succeeded, failed, pending, retrying, round, concurrency, schema, model } =
     status;
-  const { budget, pausedFor } = status;
+  const { budget, pausedFor, inReview } = status;
   return [
     `${id}: ${state}${pausedFor === null ? '' : `, since its ${pausedFor} does not cover the next call`}`,
     `  documents    ${grouped(total)}`,
     `  extracted    ${grouped(succeeded)}`,
-    `  failed       ${grouped(failed)}`,
+    `  failed       ${grouped(failed)}${inReview > 0 ? `, ${grouped(inReview)} of them wait for a person` : ''}`,
     `  to be done   ${grouped(pending)}${retrying > 0 ? `, ${grouped(retrying)} of them retrying` : ''}`,
     `  spent        ${spendOf(status)}`,
     `  schema       ${schema}`,

@@ -197,8 +197,13 @@ async function reportEnd(batch: BatchHandle, status: BatchStatus): Promise<void>
   if (simulated) note('SIMULATED: no model was asked; set OPENAI_API_KEY to ask one');
   if (status.pausedFor !== null) note(adviceOnBudget(status));
   else if (state !== 'completed') note(`go on with: durable-extract batch resume ${id}`);
+  else if (status.inReview > 0) note(adviceOnReview(status));
   else if (failed > 0) note(await adviceOnFailed(batch));
   note(`results: durable-extract batch export ${id} --out results.jsonl`);
+}
+
+function adviceOnReview({ id, inReview }: BatchStatus): string {
+  return `${grouped(inReview)} of the failed ones wait for a person: durable-extract batch review ${id}`;
 }
 
 /** Calls that were under way when it was paused are let finish, and what they answer is kept. */
