@@ -10,6 +10,8 @@ import type { StoredBatch } from '../src/store/batches.ts';
 import type { Store } from '../src/store/open-store.ts';
 import type { StoredSchema } from '../src/store/schemas.ts';
 import { batchMemory } from './batch-memory.ts';
+import { batchSpending } from './batch-spending.ts';
+import type { BatchSpending } from './batch-spending.ts';
 import type { GateWatch } from './gate-watch.ts';
 
 /** Schemas that callers may name: zod schemas, or JSON Schema 2020-12. */
@@ -31,6 +33,8 @@ export interface World {
   readonly gates: Gates;
   /** A batch as it was in the last quarter of a second, so that a thousand calls ask for it four times. */
   batch(id: string): Promise<StoredBatch>;
+  /** Of batches with a budget. */
+  readonly spending: BatchSpending;
 }
 
 /** How activities deal with the gates. */
@@ -68,6 +72,7 @@ export function createWorld(options: {
     store: options.store,
     gates: options.gates,
     batch: (id) => memory.batch(id),
+    spending: batchSpending((id) => options.store.batches.spend(id)),
     provider(name) {
       const provider = providers.get(name);
       if (provider !== undefined) return provider;

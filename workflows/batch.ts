@@ -29,6 +29,8 @@ import type {
   ShardInput,
   ShardReport,
 } from '../src/core/batch-signals.ts';
+import type { Budget } from '../src/core/contract.ts';
+import { budgetProblem, isSameBudget } from '../src/core/expense.ts';
 import { NOTHING_LEARNT, learnFrom, learntByBatch } from '../src/core/learning.ts';
 import type { BatchLearning, Learnt } from '../src/core/learning.ts';
 import type { OpenedBatch, PendingDocument } from '../src/core/prepared.ts';
@@ -37,7 +39,8 @@ import type { ShardSlots } from '../src/core/slots.ts';
 import { openBatch, store } from './house-activities.ts';
 
 export const pauseUpdate = defineUpdate<void>('pause');
-export const resumeUpdate = defineUpdate<void>('resume');
+/** Goes on; with another budget from now on, where one is given. */
+export const resumeUpdate = defineUpdate<void, [{ readonly budget?: Budget }?]>('resume');
 /** Ends the batch; what is done stays done. */
 export const cancelUpdate = defineUpdate<void>('cancel');
 /** How many documents are in work at once from now on. */
@@ -57,6 +60,12 @@ interface Desk {
   readonly id: string;
   readonly opened: OpenedBatch;
   concurrency: number;
+  /** What all documents together may spend. */
+  budget: Budget | undefined;
+  /** Whether it does not cover the next call. */
+  isOverBudget: boolean;
+  /** Shards whose last calls are let finish, before it is said so. */
+  draining: Set<number> | undefined;
   isPaused: boolean;
   isCancelled: boolean;
   /** Up to here, documents have been given to shards in this pass. */
@@ -117,19 +126,20 @@ function handleMessages(deskNow: () => Desk | undefined): void {
     const desk = deskNow();
     return desk === undefined ? null : progressOf(desk);
   });
-  setHandler(
-    pauseUpdate,
-    whenOpen(async (desk) => {
-      desk.isPaused = true;
-      await store.setBatchState({ batch: desk.id, state: 'paused' });
-    }),
-  );
+  setHandler(pauseUpdate, whenOpen(pause));
   setHandler(
     resumeUpdate,
-    whenOpen(async (desk) => {
+    whenOpen(async (desk, { budget } = {}) => {
+      if (budget !== undefined) {
+        await store.setBatchBudget({ batch: desk.id, budget });
+        desk.budget = budget;
+      }
       await store.setBatchState({ batch: desk.id, state: 'running' });
       desk.isPaused = false;
+      desk.isOverBudget = false;
+      desk.draining = undefined;
     }),
+    { validator: ({ budget } = {}) => requireBudget(budget) },
   );
   setHandler(
     cancelUpdate,
@@ -162,7 +172,11 @@ async function carryOn(desk: Desk): Promise<void> {
     desk.hasChanged = false;
     if (desk.isCancelled) return cancelShards(desk);
     if (desk.isToTeach) await teach(desk);
+    const isToDrain = desk.isOverBudget && !desk.isPaused;
+    if (isToDrain) await pause(desk);
     const spare = await shareSlots(desk);
+    if (isToDrain) await drain(desk);
+    if (desk.draining?.size === 0) await sayBudgetIsSpent(desk);
     show(desk);
     if (spare > 0 && hasDocuments(desk)) {
       await openNextShard(desk, spare);
@@ -173,6 +187,24 @@ async function carryOn(desk: Desk): Promise<void> {
     if (desk.inherited.size === 0) await condition(() => desk.hasChanged);
     else if (!(await condition(() => desk.hasChanged, LOOK_EVERY))) await lookAfterInherited(desk);
   }
+}
+
+/** No further call is made. */
+async function pause(desk: Desk): Promise<void> {
+  desk.isPaused = true;
+  await store.setBatchState({ batch: desk.id, state: 'paused' });
+}
+
+/** Waits for calls that are under way: they are paid for. */
+async function drain(desk: Desk): Promise<void> {
+  desk.draining = new Set(desk.shards.keys());
+  await Promise.all([...desk.draining].map((shard) => tell(desk, shard, (handle) => handle.signal('drain'))));
+}
+
+/** All that was paid for is written down: whoever waits may look at it, and resume it with a higher budget. */
+async function sayBudgetIsSpent(desk: Desk): Promise<void> {
+  desk.draining = undefined;
+  if (desk.isOverBudget) await store.setBatchState({ batch: desk.id, state: 'paused', pausedFor: 'budget' });
 }
 
 function hasDocuments({ isAllOpened, givenBack }: Desk): boolean {
@@ -226,12 +258,16 @@ async function openNextShard(desk: Desk, limit: number): Promise<void> {
   );
 }
 
-function takeReport(desk: Desk, { shard, wants, givenBack, recorded, hasEnded, learnt }: ShardReport): void {
+function takeReport(desk: Desk, report: ShardReport): void {
+  const { shard, wants, givenBack, recorded, hasEnded, learnt, exceeded, isDrained } = report;
   const slots = desk.shards.get(shard);
   desk.recorded.succeeded += recorded.succeeded;
   desk.recorded.failed += recorded.failed;
   desk.givenBack.push(...givenBack);
   if (learnt !== undefined) learn(desk, learnt);
+  // One that was raised meanwhile may cover it.
+  if (exceeded !== undefined && isSameBudget(exceeded, desk.budget ?? {})) desk.isOverBudget = true;
+  if (isDrained) desk.draining?.delete(shard);
   if (hasEnded) endShard(desk, shard);
   else if (slots !== undefined) desk.shards.set(shard, { ...slots, wants });
   desk.hasChanged = true;
@@ -258,6 +294,7 @@ async function teach(desk: Desk): Promise<void> {
 function endShard(desk: Desk, shard: number): void {
   desk.shards.delete(shard);
   desk.inherited.delete(shard);
+  desk.draining?.delete(shard);
   desk.hasChanged = true;
 }
 
@@ -310,13 +347,13 @@ async function continueWhereDue(desk: Desk): Promise<void> {
   const { historyLength, continueAsNewSuggested } = workflowInfo();
   if (historyLength < MOST_EVENTS && !continueAsNewSuggested) return;
   await condition(allHandlersFinished);
-  if (desk.hasChanged) return;
+  if (desk.hasChanged || desk.draining !== undefined) return;
   await continueAsNew<typeof batch>({ id: desk.id, carried: carriedOf(desk) });
 }
 
 function carriedOf(desk: Desk): CarriedBatch {
   const { opened, concurrency, isPaused, afterSeq, isAllOpened, pass, givenBack, shards, recorded } = desk;
-  const { learning } = desk;
+  const { learning, budget } = desk;
   return {
     opened,
     concurrency,
@@ -328,13 +365,15 @@ function carriedOf(desk: Desk): CarriedBatch {
     shards: [...shards.values()],
     recorded: { ...recorded },
     ...(Object.keys(learning.learnt).length === 0 ? {} : { learning }),
+    ...(budget === undefined ? {} : { budget }),
   };
 }
 
-function newDesk(id: string, { learning = NOTHING_LEARNT, ...opened }: OpenedBatch): Desk {
+function newDesk(id: string, { learning = NOTHING_LEARNT, budget, ...opened }: OpenedBatch): Desk {
   return deskOf(id, {
     opened,
     learning,
+    ...(budget === undefined ? {} : { budget }),
     concurrency: opened.concurrency,
     isPaused: opened.isPaused,
     afterSeq: -1,
@@ -347,10 +386,13 @@ function newDesk(id: string, { learning = NOTHING_LEARNT, ...opened }: OpenedBat
 }
 
 function deskOf(id: string, carried: CarriedBatch): Desk {
-  const { shards, givenBack, recorded, learning = NOTHING_LEARNT } = carried;
+  const { shards, givenBack, recorded, learning = NOTHING_LEARNT, budget } = carried;
   return {
     ...carried,
     id,
+    budget,
+    isOverBudget: false,
+    draining: undefined,
     isCancelled: false,
     givenBack: [...givenBack],
     shards: new Map(shards.map((slots) => [slots.shard, slots])),
@@ -394,6 +436,11 @@ function learntLines({ learning }: Desk): readonly string[] {
     ...rejectedModes.map((mode) => `- the provider takes no ${mode}`),
   ];
   return ['Learnt from first answers:', [...hints, ...changes].join('\n')];
+}
+
+function requireBudget(budget: Budget | undefined): void {
+  const problem = budget === undefined ? undefined : budgetProblem(budget);
+  if (problem !== undefined) throw ApplicationFailure.nonRetryable(problem, 'invalid_input');
 }
 
 function requireConcurrency(concurrency: number): void {

@@ -44,7 +44,16 @@ export interface DashboardOptions {
 }
 
 /** Paths of the one page that shows all views. */
-const PAGES = new Set(['/', '/batches', '/batch', '/extractions', '/extraction', '/gates', '/review']);
+const PAGES = new Set([
+  '/',
+  '/batches',
+  '/batch',
+  '/extractions',
+  '/extraction',
+  '/gates',
+  '/review',
+  '/correct',
+]);
 
 interface Served extends DashboardContext {
   readonly guard: Guard;

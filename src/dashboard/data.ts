@@ -1,8 +1,9 @@
 /** What the views show: the server writes it, the browser reads it. Types only, and of nothing but `src/core`. */
 import type { BatchStatus } from '../core/batch-contract.ts';
 import type { Asked, OutcomeError, Problem, ProviderFailure, Repair, Usage } from '../core/contract.ts';
+import type { Correction } from '../core/correction.ts';
 import type { GateStatus } from '../core/gate-contract.ts';
-import type { Json } from '../core/json.ts';
+import type { Json, JsonObject } from '../core/json.ts';
 import type { MarkedPiece } from '../core/mark-problems.ts';
 import type { ExtractionPage, Stats } from '../core/stats.ts';
 
@@ -78,6 +79,8 @@ export interface ShownOutcome {
   readonly success: boolean;
   readonly stopped: string | null;
   readonly data: Json | null;
+  /** Where the data was entered by hand; else null. */
+  readonly correction: Correction | null;
   readonly errors: readonly OutcomeError[];
   readonly usage: Usage;
   readonly model: string;
@@ -113,4 +116,34 @@ export interface OverviewData {
 /** `extractions`: a page of those that have ended. */
 export interface ExtractionsData extends ExtractionPage {
   readonly known: Stats['known'];
+}
+
+/** `review`: what waits for a person. */
+export interface ReviewsData {
+  readonly waiting: readonly {
+    /** `''` for one without a batch. */
+    readonly batch: string;
+    readonly id: string;
+    readonly schema: string;
+    readonly stopped: string | null;
+    readonly problems: number;
+    /** Epoch milliseconds; null where it waits as long as it takes. */
+    readonly until: number | null;
+  }[];
+  /** Whether more wait than are listed. */
+  readonly hasMore: boolean;
+}
+
+/** `review-one`: all that a person needs to enter the data. */
+export interface ReviewData {
+  readonly batch: string;
+  readonly id: string;
+  readonly schema: string;
+  /** Null where the schema is known to the worker alone. */
+  readonly jsonSchema: JsonObject | null;
+  readonly text: string | null;
+  readonly stopped: string | null;
+  /** What the last answer said, right or wrong; null where that was no record. */
+  readonly record: Json;
+  readonly problem: Problem | null;
 }

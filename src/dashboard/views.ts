@@ -5,6 +5,7 @@ import { documentTextView, extractionView } from './views/extraction.ts';
 import { extractionsView } from './views/extractions.ts';
 import { gatesView } from './views/gates.ts';
 import { overviewView } from './views/overview.ts';
+import { reviewView, reviewsView } from './views/review.ts';
 
 /** Reads the data of a view. The parameters are those of the page's address. */
 export type View = (context: DashboardContext, parameters: URLSearchParams) => Promise<unknown>;
@@ -18,4 +19,6 @@ export const VIEWS: ReadonlyMap<string, View> = new Map<string, View>([
   ['extraction', extractionView],
   ['document-text', documentTextView],
   ['gates', gatesView],
+  ['review', reviewsView],
+  ['review-one', reviewView],
 ]);

@@ -2,10 +2,12 @@
 import { sql } from 'kysely';
 import type { Expression, ExpressionBuilder, Kysely, Selectable, SqlBool } from 'kysely';
 import type { OutcomeError, StopReason, Usage } from '../core/contract.ts';
+import type { Correction } from '../core/correction.ts';
 import type { Json } from '../core/json.ts';
 import type { ExtractionPage, ExtractionRow, ExtractionsFilter, StatsFilter } from '../core/stats.ts';
 import { attemptOf } from './attempts.ts';
 import type { StoredAttempt } from './attempts.ts';
+import { correctionOf } from './reviews.ts';
 import type { OutcomesTable, Tables } from './tables.ts';
 
 /** How an extraction ended. */
@@ -13,6 +15,8 @@ export interface ExtractionOutcome extends ExtractionRow {
   readonly strategy: string;
   readonly simulated: boolean;
   readonly data: Json | null;
+  /** Where the data was entered by hand; else null. */
+  readonly correction: Correction | null;
   readonly errors: readonly OutcomeError[];
   /** Of the round that gave it. */
   readonly usage: Usage;
@@ -154,7 +158,9 @@ async function outcome(
     ...listedOf(row),
     strategy: row.strategy,
     simulated: row.simulated === 1,
-    data: JSON.parse(accepted?.data ?? 'null') as Json,
+    ...(row.correction === null
+      ? { data: JSON.parse(accepted?.data ?? 'null') as Json, correction: null }
+      : correctionOf(row.correction)),
     errors: JSON.parse(row.errors) as readonly OutcomeError[],
     usage: {
       calls: row.calls,

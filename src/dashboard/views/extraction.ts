@@ -57,7 +57,8 @@ export async function documentTextView(
   return { text };
 }
 
-async function inputText(workflow: WorkflowHandle): Promise<string | undefined> {
+/** The text in an extraction's input; undefined where it is not there. */
+export async function inputText(workflow: WorkflowHandle): Promise<string | undefined> {
   const { events } = await workflow.fetchHistory();
   const [payload] = events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads ?? [];
   if (!payload) return undefined;
@@ -71,8 +72,8 @@ function noSuchExtraction(batchId: string, id: string): NotFoundError {
 }
 
 function shownOutcome(outcome: ExtractionOutcome): ShownOutcome {
-  const { success, stopped, data, errors, usage, model, simulated, finishedAt } = outcome;
-  return { success, stopped, data, errors, usage, model, simulated, finishedAt };
+  const { success, stopped, data, correction, errors, usage, model, simulated, finishedAt } = outcome;
+  return { success, stopped, data, correction, errors, usage, model, simulated, finishedAt };
 }
 
 function shownAttempt(

@@ -65,6 +65,7 @@ export const extraction = {
 /** @param {ShownOutcome | null} outcome */
 function outcomeBadge(outcome) {
   if (outcome === null) return badge('in work', 'accent');
+  if (outcome.correction !== null) return badge('entered by hand', 'good');
   return outcome.success ? badge('extracted', 'good') : badge(`failed: ${outcome.stopped}`, 'bad');
 }
 
@@ -72,14 +73,23 @@ function outcomeBadge(outcome) {
  * @param {ShownOutcome} outcome
  * @returns {readonly (readonly [string, import('../dom.js').Child])[]}
  */
-function outcomeFacts({ usage, model, simulated, finishedAt }) {
+function outcomeFacts({ usage, model, simulated, finishedAt, correction }) {
   return [
     ['Calls', grouped(usage.calls)],
     ['Tokens', grouped(usage.promptTokens + usage.completionTokens)],
     ['Cost', dollars(usage.costUsd)],
     ['Model', `${model}${simulated ? ' (simulated)' : ''}`],
     ['Ended', time(finishedAt)],
+    ...(correction === null ? [] : [byHand(correction)]),
   ];
+}
+
+/**
+ * @param {NonNullable<ShownOutcome['correction']>} correction
+ * @returns {readonly [string, import('../dom.js').Child]}
+ */
+function byHand({ by, at }) {
+  return ['Entered by hand', [by === null ? '' : `by ${by}, `, time(at)]];
 }
 
 /** @param {ShownOutcome | null} outcome */
