@@ -128,11 +128,11 @@ async function giveUp({ store, temporal }: DashboardContext, input: JsonObject):
 }
 
 /** @throws {InvalidInputError} where it waits for nobody. */
-async function updateOf<T>(client: Client, id: string, update: string, ...args: JsonObject[]): Promise<T> {
+async function updateOf<T>(client: Client, id: string, update: string, ...args: [] | [JsonObject]): Promise<T> {
   try {
-    return await client.workflow
-      .getHandle(extractWorkflowId(id))
-      .executeUpdate<T, JsonObject[]>(update, { args });
+    const workflow = client.workflow.getHandle(extractWorkflowId(id));
+    if (args.length === 0) return await workflow.executeUpdate<T, []>(update);
+    return await workflow.executeUpdate<T, [JsonObject]>(update, { args });
   } catch (error) {
     if (error instanceof WorkflowNotFoundError)
       throw new InvalidInputError(
