@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely';
 import type { Migration } from 'kysely/migration';
+import { addStats } from './stats-migration.ts';
 
 /**
  * Every change of the tables, in order; names never change. Each can be run again after it was interrupted, since SQLite
@@ -10,6 +11,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '002-gates': { up: createGates },
   '003-asks': { up: addAsks },
   '004-learnt': { up: addLearnt },
+  '010-stats': { up: addStats },
 };
 
 async function createTables(db: Kysely<unknown>): Promise<void> {

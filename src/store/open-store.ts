@@ -8,6 +8,8 @@ import { attemptStore } from './attempts.ts';
 import type { AttemptStore } from './attempts.ts';
 import { batchStore } from './batches.ts';
 import type { BatchStore } from './batches.ts';
+import { conversationStore } from './conversations.ts';
+import type { ConversationStore } from './conversations.ts';
 import { documentStore } from './documents.ts';
 import type { DocumentStore } from './documents.ts';
 import { gateStore } from './gates.ts';
@@ -19,6 +21,8 @@ import { postgresDialect } from './postgres.ts';
 import { schemaStore } from './schemas.ts';
 import type { SchemaStore } from './schemas.ts';
 import { sqliteDialect } from './sqlite.ts';
+import { statsStore } from './stats.ts';
+import type { StatsStore } from './stats.ts';
 import { StoreError } from './store-errors.ts';
 import type { Tables } from './tables.ts';
 
@@ -34,6 +38,8 @@ export interface Store {
   readonly attempts: AttemptStore;
   readonly outcomes: OutcomeStore;
   readonly gates: GateStore;
+  readonly stats: StatsStore;
+  readonly conversations: ConversationStore;
   close(): Promise<void>;
 }
 
@@ -76,6 +82,8 @@ export async function openStore(options: {
     attempts: attemptStore(db),
     outcomes: outcomeStore(db),
     gates: gateStore(db),
+    stats: statsStore(db),
+    conversations: conversationStore(db),
     close: () => db.destroy(),
   };
 }
