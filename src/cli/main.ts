@@ -12,6 +12,7 @@ import type { ExtractFlags } from './extract-command.ts';
 import type { GateFlags } from './gate/gate-commands.ts';
 import { note } from './output.ts';
 import type { StackFlags } from './stack-commands.ts';
+import type { StatsFlags } from './stats-command.ts';
 
 const onProgress: OnProgress = ({ message }) => note(message);
 
@@ -115,6 +116,7 @@ function program(setExitCode: (code: number) => void): Command {
       const { dashboardCommand } = await import('./dashboard-command.ts');
       setExitCode(await dashboardCommand(flags));
     });
+  addStatsCommand(root, setExitCode);
   addGateCommands(root.command('gate').description('the valve before each provider'), setExitCode);
   addBatchCommands(root.command('batch').description('extract from many documents'), setExitCode);
   for (const command of [...root.commands, ...root.commands.flatMap(({ commands }) => commands)]) {
@@ -125,6 +127,22 @@ function program(setExitCode: (code: number) => void): Command {
 
 function collect(value: string, before: readonly string[] = []): readonly string[] {
   return [...before, value];
+}
+
+function addStatsCommand(root: Command, setExitCode: (code: number) => void): void {
+  root
+    .command('stats')
+    .description('how much succeeded, what went wrong, what it cost; starts nothing')
+    .option('--since <time>', '30m, 24h, 7d, or 2026-11-25T08:00:00Z')
+    .option('--until <time>', 'as --since')
+    .option('--schema <name>')
+    .option('--model <model>', 'provider/model')
+    .option('--batch <id>')
+    .option('--json', 'print JSON')
+    .action(async (flags: StatsFlags) => {
+      const { statsCommand } = await import('./stats-command.ts');
+      setExitCode(await statsCommand(flags));
+    });
 }
 
 function addGateCommands(gate: Command, setExitCode: (code: number) => void): void {

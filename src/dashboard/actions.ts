@@ -128,7 +128,12 @@ async function giveUp({ store, temporal }: DashboardContext, input: JsonObject):
 }
 
 /** @throws {InvalidInputError} where it waits for nobody. */
-async function updateOf<T>(client: Client, id: string, update: string, ...args: [] | [JsonObject]): Promise<T> {
+async function updateOf<T>(
+  client: Client,
+  id: string,
+  update: string,
+  ...args: [] | [JsonObject]
+): Promise<T> {
   try {
     const workflow = client.workflow.getHandle(extractWorkflowId(id));
     if (args.length === 0) return await workflow.executeUpdate<T, []>(update);

@@ -8,12 +8,10 @@ import { attemptStore } from './attempts.ts';
 import type { AttemptStore } from './attempts.ts';
 import { batchStore } from './batches.ts';
 import type { BatchStore } from './batches.ts';
+import { conversationStore } from './conversations.ts';
+import type { ConversationStore } from './conversations.ts';
 import { documentStore } from './documents.ts';
 import type { DocumentStore } from './documents.ts';
-import { extractionStore } from './extractions.ts';
-import type { ExtractionStore } from './extractions.ts';
-import { figureStore } from './figures.ts';
-import type { FigureStore } from './figures.ts';
 import { gateStore } from './gates.ts';
 import type { GateStore } from './gates.ts';
 import { MIGRATIONS } from './migrations.ts';
@@ -25,6 +23,8 @@ import type { ReviewStore } from './reviews.ts';
 import { schemaStore } from './schemas.ts';
 import type { SchemaStore } from './schemas.ts';
 import { sqliteDialect } from './sqlite.ts';
+import { statsStore } from './stats.ts';
+import type { StatsStore } from './stats.ts';
 import { StoreError } from './store-errors.ts';
 import type { Tables } from './tables.ts';
 
@@ -41,8 +41,8 @@ export interface Store {
   readonly outcomes: OutcomeStore;
   readonly reviews: ReviewStore;
   readonly gates: GateStore;
-  readonly extractions: ExtractionStore;
-  readonly figures: FigureStore;
+  readonly stats: StatsStore;
+  readonly conversations: ConversationStore;
   close(): Promise<void>;
 }
 
@@ -86,8 +86,8 @@ export async function openStore(options: {
     outcomes: outcomeStore(db),
     reviews: reviewStore(db),
     gates: gateStore(db),
-    extractions: extractionStore(db),
-    figures: figureStore(db),
+    stats: statsStore(db),
+    conversations: conversationStore(db),
     close: () => db.destroy(),
   };
 }

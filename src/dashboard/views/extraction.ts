@@ -7,7 +7,7 @@ import { feedbackMessage, fieldsMessage, partMessage } from '../../core/feedback
 import { markProblems } from '../../core/mark-problems.ts';
 import type { MarkedPiece } from '../../core/mark-problems.ts';
 import type { StoredAttempt } from '../../store/attempts.ts';
-import type { ExtractionOutcome } from '../../store/extractions.ts';
+import type { StoredEnd } from '../../store/conversations.ts';
 import type { DashboardContext } from '../context.ts';
 import type { DocumentTextData, ExtractionData, ShownAttempt, ShownOutcome } from '../data.ts';
 import { requireParameter } from '../parameters.ts';
@@ -24,19 +24,16 @@ export async function extractionView(
   const id = requireParameter(parameters, 'id');
   const batchId = parameters.get('batch') ?? NO_BATCH;
   const full = parameters.get('full');
-  const [outcome, attempts] = await Promise.all([
-    store.extractions.outcome(batchId, id),
-    store.extractions.attempts(batchId, id),
-  ]);
-  const isKnown = outcome !== undefined || attempts.length > 0;
-  if (!isKnown && (await store.extractions.text(batchId, id)) === undefined)
+  const found = await store.conversations.read({ batch: batchId, document: id });
+  if (found === undefined && (await store.documents.textById(batchId, id)) === undefined)
     throw noSuchExtraction(batchId, id);
+  const { outcome, turns: attempts } = found ?? { outcome: null, turns: [] };
   return {
     batch: batchId === NO_BATCH ? null : batchId,
     id,
     schema: outcome?.schema ?? attempts.at(-1)?.schemaName ?? null,
     strategy: outcome?.strategy ?? null,
-    outcome: outcome === undefined ? null : shownOutcome(outcome),
+    outcome: outcome === null ? null : shownOutcome(outcome),
     attempts: attempts.map((attempt, index) => shownAttempt(attempt, attempts[index + 1], full)),
     webUi: temporal.webUiOf(batchId === NO_BATCH ? extractWorkflowId(id) : batchWorkflowId(batchId)),
   };
@@ -52,7 +49,7 @@ export async function documentTextView(
   const text =
     batchId === NO_BATCH
       ? await temporal.act(({ client }) => inputText(client.workflow.getHandle(extractWorkflowId(id))))
-      : await store.extractions.text(batchId, id);
+      : await store.documents.textById(batchId, id);
   if (text === undefined) throw noSuchExtraction(batchId, id);
   return { text };
 }
@@ -71,7 +68,7 @@ function noSuchExtraction(batchId: string, id: string): NotFoundError {
   return new NotFoundError(`There is no extraction '${id}' ${where}, or none of its answers has come yet.`);
 }
 
-function shownOutcome(outcome: ExtractionOutcome): ShownOutcome {
+function shownOutcome(outcome: StoredEnd): ShownOutcome {
   const { success, stopped, data, correction, errors, usage, model, simulated, finishedAt } = outcome;
   return { success, stopped, data, correction, errors, usage, model, simulated, finishedAt };
 }

@@ -1,4 +1,5 @@
-import type { ExtractionsFilter } from '../../core/stats.ts';
+import { InvalidInputError } from '../../client/invalid-input-error.ts';
+import type { ExtractionPage, ExtractionsFilter } from '../../core/stats.ts';
 import type { DashboardContext } from '../context.ts';
 import type { ExtractionsData } from '../data.ts';
 import { readFilter } from '../filter.ts';
@@ -7,7 +8,7 @@ const ON_A_PAGE = 50;
 
 /** The newest that have ended; filtered as the overview, and by outcome and problem; `&after=` for the next page. */
 export async function extractionsView(
-  { store }: DashboardContext,
+  context: DashboardContext,
   parameters: URLSearchParams,
 ): Promise<ExtractionsData> {
   const outcome = parameters.get('outcome');
@@ -18,10 +19,21 @@ export async function extractionsView(
     ...(outcome === 'succeeded' || outcome === 'failed' ? { outcome } : {}),
     ...(kind === null ? {} : { kind, ...(path === null ? {} : { path }) }),
   };
-  const page = await store.extractions.list(filter, {
-    after: parameters.get('after') ?? undefined,
-    limit: ON_A_PAGE,
-  });
-  const { known } = await store.figures.stats({});
+  const after = parameters.get('after');
+  const page = await pageOf(context, filter, parameters.get('after'));
+  const { known } = await context.store.stats.read();
   return { ...page, known };
+}
+
+async function pageOf(
+  { store }: DashboardContext,
+  filter: ExtractionsFilter,
+  after: string | null,
+): Promise<ExtractionPage> {
+  try {
+    return await store.conversations.list({ ...filter, ...(after === null ? {} : { after }), limit: ON_A_PAGE });
+  } catch (error) {
+    // The store's word for a cursor that is none.
+    throw error instanceof RangeError ? new InvalidInputError(error.message) : error;
+  }
 }

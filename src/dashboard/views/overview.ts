@@ -7,7 +7,7 @@ export async function overviewView(
   { store }: DashboardContext,
   parameters: URLSearchParams,
 ): Promise<OverviewData> {
-  const { since: _moves, ...stats } = await store.figures.stats(readFilter(parameters, 'day'));
+  const { since: _moves, ...stats } = await store.stats.read(readFilter(parameters, 'day'));
   // Else it would be news every minute.
   return { stats: { ...stats, since: null } };
 }

@@ -38,7 +38,7 @@ export async function reviewView(
   const text =
     batch === NO_BATCH
       ? await temporal.look(({ client }) => inputText(client.workflow.getHandle(extractWorkflowId(id))))
-      : await store.extractions.text(batch, id);
+      : await store.documents.textById(batch, id);
   return {
     batch,
     id,
