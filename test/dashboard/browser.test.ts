@@ -29,6 +29,11 @@ const SCREENS = [
   { name: '390-dark', width: 390, colorScheme: 'dark' },
 ] as const;
 
+const orders = readFileSync(new URL('../../examples/documents/order.jsonl', import.meta.url), 'utf8')
+  .trim()
+  .split('\n')
+  .map((line) => JSON.parse(line) as { readonly id: string; readonly text: string });
+
 let stack: TestStack;
 let provider: SimulatedProvider;
 let batch: BatchHandle;
@@ -89,10 +94,6 @@ async function startBatch(): Promise<void> {
     return stop.promise;
   });
   await started.promise;
-  const orders = readFileSync(new URL('../../examples/documents/order.jsonl', import.meta.url), 'utf8')
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as { readonly id: string; readonly text: string });
   const documents = Array.from({ length: DOCUMENTS }, (_, index) => {
     const { id, text } = orders[index % orders.length]!;
     return index === 0
@@ -193,7 +194,7 @@ describe('the dashboard', () => {
 
   it('shows a hostile document as text, and only when it is asked for', async () => {
     await expect.poll(async () => (await batch.status()).pending, { timeout: 40_000 }).toBe(0);
-    const address = new URLSearchParams({ batch: 'orders', id: HOSTILE.slice(0, 40) });
+    const address = queryOf({ batch: 'orders', id: HOSTILE.slice(0, 40) });
     await page.goto(`${dashboard.url}extraction?${address}`);
     await page.getByRole('heading', { level: 1 }).getByText('<img src=x onerror').waitFor();
     await page.getByRole('button', { name: "Show the document's text" }).click();
@@ -201,6 +202,41 @@ describe('the dashboard', () => {
     expect(await text.innerText()).toContain('␀␛[31m⟨U+202E⟩txt.exe');
     expect(await page.locator('main img, main script').count()).toBe(0);
     expect(await page.title()).not.toContain('hacked');
+  });
+
+  it('takes what a person enters where no model managed, once it is in the schema', async () => {
+    provider.setFaults({ missing: 1, stubborn: Number.POSITIVE_INFINITY });
+    const byHand = await stack.extractor.batch([{ ...orders[0]!, id: 'lost' }], {
+      id: 'by-hand',
+      schema: 'order',
+      onExhausted: 'review',
+    });
+    await page.goto(`${dashboard.url}review`);
+    await page.getByRole('link', { name: 'lost' }).click();
+    await page.getByRole('region', { name: "The document's text" }).getByText('Order #A-1042').waitFor();
+    await page.getByLabel('order_id').fill('A-1042');
+    await page.getByLabel('customer_name').fill('Jane Roe');
+    while ((await page.getByRole('button', { name: /^Remove items/ }).count()) > 0)
+      await page
+        .getByRole('button', { name: /^Remove items/ })
+        .first()
+        .click();
+    await page.getByRole('button', { name: 'Add to items' }).click();
+    await page.getByLabel('name', { exact: true }).fill('Blue Widget');
+    await page.getByLabel('quantity').fill('2');
+    await page.getByLabel('price').fill('9.99');
+    await page.getByLabel('total').fill('a lot');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByRole('alert').getByText('total: expected number').waitFor();
+    await page.screenshot({ path: `${SCREENSHOTS}review-refused.png`, fullPage: true });
+    expect(await seriousFindings()).toEqual([]);
+    await page.getByLabel('total').fill('19.98');
+    await page.getByLabel('Your name').fill('Grace');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await said(/'lost' is corrected by hand/);
+    await page.getByText('Nothing waits for you.').waitFor();
+    const [result] = await Array.fromAsync(byHand.results());
+    expect(result).toMatchObject({ success: true, data: { total: 19.98 }, correction: { by: 'Grace' } });
   });
 
   it('lets the results be downloaded', async () => {
@@ -222,6 +258,7 @@ describe('the dashboard', () => {
       await page.setViewportSize({ width, height: 900 });
       await page.emulateMedia({ colorScheme });
       const pages = {
+        review: 'review',
         overview: '',
         batches: 'batches',
         batch: 'batch?id=orders',
@@ -240,8 +277,8 @@ describe('the dashboard', () => {
           .waitFor();
         await page.locator('main [aria-busy]').waitFor({ state: 'detached' });
         await page.screenshot({ path: `${SCREENSHOTS}${view}-${name}.png`, fullPage: true });
-        expect(await sidewaysScroll(), `${view} scrolls sideways`).toBeLessThanOrEqual(0);
-        expect(await seriousFindings(), view).toEqual([]);
+        expect({ view, sideways: await sidewaysScroll() }).toEqual({ view, sideways: 0 });
+        expect({ view, findings: await seriousFindings() }).toEqual({ view, findings: [] });
       }
     },
   );
@@ -276,16 +313,19 @@ describe('the dashboard', () => {
   });
 });
 
+const queryOf = (parameters: Readonly<Record<string, string>>): string =>
+  new URLSearchParams(parameters).toString();
+
 /** The address of the extraction with the most attempts. */
 async function longestConversation(): Promise<string> {
   let longest = { id: '', attempts: 0 };
   for await (const result of batch.results()) if (result.attempts > longest.attempts) longest = result;
-  return `extraction?${new URLSearchParams({ batch: 'orders', id: longest.id })}`;
+  return `extraction?${queryOf({ batch: 'orders', id: longest.id })}`;
 }
 
 const focused = () => page.evaluate('document.activeElement.textContent');
 
-const sidewaysScroll = () => page.evaluate('document.documentElement.scrollWidth - innerWidth');
+const sidewaysScroll = () => page.evaluate('Math.max(0, document.documentElement.scrollWidth - innerWidth)');
 
 async function seriousFindings(): Promise<readonly string[]> {
   await page.evaluate(AXE);

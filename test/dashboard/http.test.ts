@@ -198,8 +198,6 @@ describe('the token', () => {
 });
 
 describe('views', () => {
-  const view = async <T>(path: string): Promise<T> => (await ask(open.url, `/api/view/${path}`)).json() as T;
-
   it('tell of batches without a Temporal server', async () => {
     const { server, batches } = await view<BatchesData>('batches');
     expect(server).toBe('silent');
@@ -261,6 +259,10 @@ describe('downloads', () => {
     expect((await ask(open.url, '/api/results?batch=hostile&format=xml')).status).toBe(400);
   });
 });
+
+async function view<T>(path: string): Promise<T> {
+  return (await ask(open.url, `/api/view/${path}`)).json() as T;
+}
 
 /** The beginning of a stream of events, up to its first one. */
 function firstEvent(url: string): Promise<string> {

@@ -1,6 +1,6 @@
 /** The frame of all views: which one is shown, its data, and what is done in it. */
 import { act, readForm } from './actions.js';
-import { h, patch } from './dom.js';
+import { h, nodesOf, patch } from './dom.js';
 import { follow } from './live.js';
 import { showDocument } from './document-text.js';
 import { say } from './messages.js';
@@ -10,14 +10,17 @@ import { extraction } from './views/extraction.js';
 import { extractions } from './views/extractions.js';
 import { gates } from './views/gates.js';
 import { overview } from './views/overview.js';
+import { correct, reviews } from './views/review.js';
+import { readView } from './requests.js';
 
 /**
- * One view: what it is called, whose data it shows, and how.
+ * One view: what it is called, which data it shows, and how. `isOnce`: it is read once, since somebody types in it.
  *
  * @typedef {{
  *   readonly title: (parameters: URLSearchParams) => string,
  *   readonly data: string,
- *   readonly render: (data: any, parameters: URLSearchParams) => import('./dom.js').Child,
+ *   readonly isOnce?: boolean,
+ *   readonly render: (data: any, parameters: URLSearchParams, go: (address: string) => void) => import('./dom.js').Child,
  * }} View
  */
 
@@ -29,6 +32,8 @@ const VIEWS = {
   '/extractions': extractions,
   '/extraction': extraction,
   '/gates': gates,
+  '/review': reviews,
+  '/correct': correct,
 };
 
 /** Those that the navigation names, each with the views that belong to it. */
@@ -37,6 +42,7 @@ const NAVIGATION = /** @type {const} */ ([
   ['/batches', 'Batches', ['/batches', '/batch']],
   ['/extractions', 'Extractions', ['/extractions', '/extraction']],
   ['/gates', 'Gates', ['/gates']],
+  ['/review', 'Review', ['/review', '/correct']],
 ]);
 
 const CONNECTION = { connecting: 'connecting…', live: 'live', lost: 'connection lost, trying again…' };
@@ -54,6 +60,7 @@ function show(page) {
   const parameters = new URLSearchParams(location.search);
   const view = VIEWS[pathname];
   unfollow();
+  connection.hidden = false;
   showNavigation();
   if (view === undefined) return showProblem('There is no such page. Choose one above.');
   document.title = `${view.title(parameters)} · durable-extract`;
@@ -65,14 +72,32 @@ function show(page) {
     if (shownPath !== '') main.focus();
   }
   shownPath = pathname;
-  unfollow = follow(view.data, parameters, {
-    onData: (data) => patch(main, view.render(data, parameters)),
-    onProblem: showProblem,
-    onConnection(state) {
-      connection.textContent = CONNECTION[state];
-      connection.dataset['state'] = state;
-    },
-  });
+  unfollow = view.isOnce
+    ? showOnce(view, parameters)
+    : follow(view.data, parameters, {
+        onData: (data) => patch(main, view.render(data, parameters, goFresh)),
+        onProblem: showProblem,
+        onConnection(state) {
+          connection.textContent = CONNECTION[state];
+          connection.dataset['state'] = state;
+        },
+      });
+}
+
+/**
+ * @param {View} view
+ * @param {URLSearchParams} parameters
+ */
+function showOnce(view, parameters) {
+  connection.hidden = true;
+  const shown = location.href;
+  const draw = (/** @type {unknown} */ data) => {
+    if (location.href === shown) main.replaceChildren(...nodesOf(view.render(data, parameters, goFresh)));
+  };
+  void readView(view.data, parameters)
+    .then(draw)
+    .catch((/** @type {Error} */ error) => showProblem(error.message));
+  return () => {};
 }
 
 function showNavigation() {
@@ -108,6 +133,11 @@ function go(address, page) {
   show(page);
 }
 
+/** @param {string} address */
+function goFresh(address) {
+  go(address, 'fresh');
+}
+
 document.addEventListener('click', (event) => {
   const target = event.target instanceof Element ? event.target : null;
   const button = target?.closest('button[data-act]');
@@ -131,7 +161,8 @@ document.addEventListener('click', (event) => {
 
 document.addEventListener('submit', (event) => {
   const form = event.target;
-  if (!(form instanceof HTMLFormElement) || form.method === 'dialog') return;
+  if (!(form instanceof HTMLFormElement) || form.method === 'dialog' || form.dataset['own'] !== undefined)
+    return;
   event.preventDefault();
   if (form.dataset['act'] === undefined) applyFilter(form);
   else void act(form).then(say);

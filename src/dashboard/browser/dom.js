@@ -6,7 +6,7 @@
 /** @typedef {Node | string | number | null | undefined | false | readonly Child[]} Child */
 /** @typedef {Record<string, string | number | boolean | null | undefined>} Attributes */
 
-const SVG = 'http://www.w3.org/2000/svg';
+const SVG = /** @type {const} */ ('http://www.w3.org/2000/svg');
 const SVG_TAGS = new Set(['svg', 'rect', 'title']);
 
 /**
@@ -37,7 +37,7 @@ export function visible(text) {
  * @param {string} tag
  * @param {Attributes} [attributes]
  * @param {...Child} children
- * @returns {Element}
+ * @returns {HTMLElement | SVGElement}
  */
 export function h(tag, attributes = {}, ...children) {
   const element = SVG_TAGS.has(tag) ? document.createElementNS(SVG, tag) : document.createElement(tag);
@@ -53,7 +53,7 @@ export function h(tag, attributes = {}, ...children) {
  * @param {Child} child
  * @returns {Node[]}
  */
-function nodesOf(child) {
+export function nodesOf(child) {
   if (child === null || child === undefined || child === false) return [];
   if (child instanceof Node) return [child];
   if (typeof child === 'object') return child.flatMap(nodesOf);

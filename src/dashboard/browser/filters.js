@@ -19,7 +19,6 @@ const RANGES = /** @type {const} */ ([
  * @param {import('./dom.js').Child} [more]
  */
 export function filterForm({ schemas, models, batches }, parameters, usualRange, more) {
-  const any = (/** @type {readonly string[]} */ names) => [['', 'any'], ...names.map((name) => [name, name])];
   return h(
     'form',
     { class: 'filters panel', 'data-filter': true, 'aria-label': 'Which extractions' },
@@ -50,4 +49,12 @@ export function chooser(name, label, options, chosen) {
       all.map(([value = '', text]) => h('option', { value, selected: value === (chosen ?? '') }, text)),
     ),
   );
+}
+
+/**
+ * @param {readonly string[]} names
+ * @returns {readonly (readonly string[])[]}
+ */
+function any(names) {
+  return [['', 'any'], ...names.map((name) => [name, name])];
 }

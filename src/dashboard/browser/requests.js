@@ -3,7 +3,7 @@
  *
  * @param {string} path
  * @param {object} input
- * @returns {Promise<{ readonly said?: string }>}
+ * @returns {Promise<{ readonly said?: string, readonly problems?: readonly import('../../core/contract.ts').ProblemDetail[] }>}
  */
 export async function post(path, input) {
   const response = await ask(path, {

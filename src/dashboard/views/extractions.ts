@@ -19,7 +19,6 @@ export async function extractionsView(
     ...(outcome === 'succeeded' || outcome === 'failed' ? { outcome } : {}),
     ...(kind === null ? {} : { kind, ...(path === null ? {} : { path }) }),
   };
-  const after = parameters.get('after');
   const page = await pageOf(context, filter, parameters.get('after'));
   const { known } = await context.store.stats.read();
   return { ...page, known };
@@ -31,7 +30,11 @@ async function pageOf(
   after: string | null,
 ): Promise<ExtractionPage> {
   try {
-    return await store.conversations.list({ ...filter, ...(after === null ? {} : { after }), limit: ON_A_PAGE });
+    return await store.conversations.list({
+      ...filter,
+      ...(after === null ? {} : { after }),
+      limit: ON_A_PAGE,
+    });
   } catch (error) {
     // The store's word for a cursor that is none.
     throw error instanceof RangeError ? new InvalidInputError(error.message) : error;
