@@ -235,7 +235,7 @@ describe('the dashboard', () => {
     await page.getByRole('button', { name: 'Save' }).click();
     await said(/'lost' is corrected by hand/);
     await page.getByText('Nothing waits for you.').waitFor();
-    const [result] = await Array.fromAsync(byHand.results());
+    const { value: result } = await byHand.results().next();
     expect(result).toMatchObject({ success: true, data: { total: 19.98 }, correction: { by: 'Grace' } });
   });
 

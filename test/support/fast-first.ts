@@ -12,6 +12,7 @@ const ORDER = [
   'replay',
   'any-client',
   'cli',
+  'dashboard',
   'package',
   'crash',
 ];
