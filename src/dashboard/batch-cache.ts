@@ -7,26 +7,33 @@ import type { StoredBatch } from '../store/batches.ts';
 import type { Store } from '../store/open-store.ts';
 import type { ShownBatch } from './data.ts';
 
+/** A batch that is over is summed up so often: only what a person enters by hand still changes it. */
+const SUMMED_EVERY_MS = 10_000;
+
 /** Reads how batches stand. */
 export interface BatchCache {
   read(batch: StoredBatch, state: BatchState): Promise<ShownBatch>;
+  /** Sums everything up anew: something was done. */
+  forget(): void;
 }
 
-/** A batch that is over is summed up once; one that is not, each time. */
+/** A batch that is over is summed up now and then; one that is not, each time. */
 export function batchCache(store: Store): BatchCache {
-  const over = new Map<string, { readonly version: string; readonly status: ShownBatch }>();
+  const over = new Map<
+    string,
+    { readonly version: string; readonly at: number; readonly shown: ShownBatch }
+  >();
   const meters = new Map<string, PaceMeter>();
   return {
     async read(batch, state) {
       const { id, round, finishedAt } = batch;
-      const version = JSON.stringify([state, round, finishedAt, batch.concurrency]);
+      const version = JSON.stringify([state, round, finishedAt]);
       const known = over.get(id);
-      if (known?.version === version) return known.status;
+      if (known?.version === version && performance.now() - known.at < SUMMED_EVERY_MS) return known.shown;
       const status = await statusOf(store, batch, state);
       if (state === 'completed' || state === 'cancelled') {
         const shown = { ...status, perSecond: null };
-        // The last answers of a cancelled batch may still come in.
-        if (finishedAt !== null && Date.now() - finishedAt > 60_000) over.set(id, { version, status: shown });
+        over.set(id, { version, at: performance.now(), shown });
         meters.delete(id);
         return shown;
       }
@@ -35,5 +42,6 @@ export function batchCache(store: Store): BatchCache {
       const perSecond = meter.next(status.total - status.pending, performance.now());
       return { ...status, perSecond: state === 'running' ? perSecond : null };
     },
+    forget: () => over.clear(),
   };
 }

@@ -169,6 +169,7 @@ async function route(served: Served, exchange: Exchange): Promise<void> {
 async function routeData(served: Served, { response, url }: Exchange): Promise<void> {
   const [, api, kind = '', name = ''] = url.pathname.split('/');
   const parameters = url.searchParams;
+  if (url.pathname === '/api/access') return sendJson(response, { isLocked: served.guard.isLocked });
   if (api === 'api' && kind === 'results') return sendResults(served, response, parameters);
   const view = api === 'api' && (kind === 'view' || kind === 'live') ? VIEWS.get(name) : undefined;
   if (view === undefined) throw new NotFoundError(`There is nothing at ${url.pathname}.`);
@@ -194,6 +195,7 @@ async function routePost(served: Served, { request, response, url }: Exchange): 
   const input = await readJson(request);
   const result = await act(served, input);
   log(`${name} ${JSON.stringify(input['id'] ?? input['provider'] ?? null)}`);
+  served.batches.forget();
   live.refresh();
   return sendJson(response, result);
 }

@@ -11,7 +11,7 @@ import { extractions } from './views/extractions.js';
 import { gates } from './views/gates.js';
 import { overview } from './views/overview.js';
 import { correct, reviews } from './views/review.js';
-import { readView } from './requests.js';
+import { isLocked, post, readView } from './requests.js';
 
 /**
  * One view: what it is called, which data it shows, and how. `isOnce`: it is read once, since somebody types in it.
@@ -187,5 +187,13 @@ theme.addEventListener('change', () => {
   else document.documentElement.dataset['theme'] = theme.value;
 });
 
+const signOut = /** @type {HTMLButtonElement} */ (document.getElementById('sign-out'));
+signOut.addEventListener('click', () => void post('/logout', {}).then(() => location.assign('/login')));
+
+async function showSignOut() {
+  signOut.hidden = !(await isLocked());
+}
+
 window.addEventListener('popstate', () => show('fresh'));
 show('fresh');
+void showSignOut();

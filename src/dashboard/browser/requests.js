@@ -25,6 +25,13 @@ export async function readView(name, parameters) {
   return response.json();
 }
 
+/** Whether whoever uses this had to sign in. */
+export async function isLocked() {
+  const response = await ask('/api/access', {});
+  const { isLocked: answer } = await response.json();
+  return answer === true;
+}
+
 /**
  * @param {string} path
  * @param {RequestInit} options

@@ -58,16 +58,9 @@ interface Place extends Pick<DashboardContext, 'store'> {
 
 /** @throws {NotFoundError} */
 async function waitingOne({ store, batch, id }: Place): Promise<Review> {
-  // Ids are compared as the store orders them, which differs from one database to the other: all are looked through.
-  for (let afterId = ''; ;) {
-    const page = await store.reviews.waiting({ batchId: batch, afterId, limit: 500, now: Date.now() });
-    const found = page.find(({ documentId }) => documentId === id);
-    if (found !== undefined) return found;
-    const last = page.at(-1);
-    if (last === undefined)
-      throw new NotFoundError(`'${id}' waits for nobody: somebody was faster, or it never did.`);
-    afterId = last.documentId;
-  }
+  const [found] = await store.reviews.waiting({ batchId: batch, documentId: id, limit: 1, now: Date.now() });
+  if (found !== undefined) return found;
+  throw new NotFoundError(`'${id}' waits for nobody: somebody was faster, or it never did.`);
 }
 
 async function schemaOf({ store, batch, id }: Place): Promise<JsonObject | null> {

@@ -25,6 +25,20 @@ export const batch = {
           `The gate of ${gate.provider} is ${gate.state.replace('_', ' ')}: ${gate.reason}. `,
           h('a', { href: '/gates' }, 'See the gates'),
         ),
+      shown.pausedFor === 'budget' &&
+        h(
+          'p',
+          { class: 'notice warn' },
+          'It is paused since its budget does not cover the next call. Go on with a higher one: ',
+          h('code', {}, `durable-extract batch resume ${id} --max-cost-usd USD`),
+        ),
+      shown.inReview > 0 &&
+        h(
+          'p',
+          { class: 'notice' },
+          `${counted(shown.inReview, 'document')} of it ${shown.inReview === 1 ? 'waits' : 'wait'} for a person. `,
+          h('a', { href: address('/review', { batch: id }) }, 'Review'),
+        ),
       h(
         'section',
         { class: 'panel', 'aria-label': 'Progress' },
