@@ -99,7 +99,7 @@ function figures({
     ),
     figure(
       'Cost',
-      dollars(costUsd),
+      costUsd === null ? '–' : dollars(costUsd),
       costUsd === null ? 'some price is not known' : `${dollars(costUsd / Math.max(1, extractions))} each`,
     ),
     figure(
