@@ -37,11 +37,11 @@ function attemptsSql(documents: number): string {
     latency_ms, asked_at)
   select case when n % 21 = 20 then '' else 'batch-' || (n * 20 / ${documents}) end, 'document-' || n, 1, t, 'asked',
     case when n % 2 = 1 and t = 1 then 'validation_error' else 'accepted' end,
-    case when n % 2 = 1 and t = 1 then '{"type":"validation_error","message":"1 problem","details":[{"path":"items[' || n % 9 ||
-      '].field' || n % 20 || '","kind":"' || case n % 3 when 0 then 'missing' else 'wrong_type' end ||
+    case when n % 2 = 1 and t = 1 then '{"type":"validation_error","message":"1 problem","details":[{"path":"items[' || (n % 9) ||
+      '].field' || (n % 20) || '","kind":"' || case n % 3 when 0 then 'missing' else 'wrong_type' end ||
       '","message":"expected number","received":"ten"}]}' end,
     '{"total":12}', '[]', '{"total":12,"note":"' || hex(zeroblob(150)) || '"}', 'request-' || n || '-' || t,
-    'schema-' || n % 4, 'openai', 'model-' || n % 3, 'json_schema', 'stop', 1 + (n % 50 = 0), 800, 90, 0.0002,
+    'schema-' || (n % 4), 'openai', 'model-' || (n % 3), 'json_schema', 'stop', 1 + (n % 50 = 0), 800, 90, 0.0002,
     case when n % 50 = 0 then '[{"attempt":1,"type":"rate_limit","message":"429","delayMs":500}]' else '[]' end, 0,
     300 + (n * 7919) % 3000, 1790000000000 + cast(n * (2592000000.0 / ${documents}) as integer) + t * 1000
   from docs, tries where t = 1 or n % 2 = 1`;
