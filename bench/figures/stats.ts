@@ -34,7 +34,10 @@ const VIEWS: readonly (readonly [string, (store: Store) => Promise<unknown>])[] 
     'extractions by kind, path, batch and outcome',
     (store) =>
       store.conversations.list({
-        ...{ kind: 'missing', path: 'items[].field3', batch: 'batch-2', outcome: 'failed' },
+        kind: 'missing',
+        path: 'items[].field3',
+        batch: 'batch-2',
+        outcome: 'failed',
       }),
   ],
   [

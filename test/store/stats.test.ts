@@ -124,8 +124,14 @@ function comparable(stats: Stats) {
     stats;
   const errors = stats.errors.map(({ kind, path, count }) => ({ kind, path, count }));
   return {
-    ...{ calls, promptTokens, completionTokens, costUsd, wastedCalls },
-    ...{ errors, providerFailures, successByAttempt },
+    calls,
+    promptTokens,
+    completionTokens,
+    costUsd,
+    wastedCalls,
+    errors,
+    providerFailures,
+    successByAttempt,
   };
 }
 
