@@ -67,7 +67,6 @@ describe('stats', () => {
     const { stdout } = await run(['stats', '--model', 'simulated/faulty@7'], here);
     expect(stdout).toMatch(/^40 extractions\n {2}succeeded {9}\d+ {2}\d+\.\d %$/m);
     expect(stdout.split('\n').every((line) => line.length <= 80)).toBe(true);
-    console.log(stdout);
   });
 });
 
