@@ -21,6 +21,7 @@ import { gateOutage } from './figures/gate-outage.ts';
 import { gateRate } from './figures/gate-rate.ts';
 import { judging } from './figures/judging.ts';
 import { overhead } from './figures/overhead.ts';
+import { stats } from './figures/stats.ts';
 
 const FIGURES: readonly Figure[] = [
   overhead,
@@ -32,6 +33,7 @@ const FIGURES: readonly Figure[] = [
   batchBig,
   gateOutage,
   gateRate,
+  stats,
 ];
 
 const { values, positionals } = parseArgs({

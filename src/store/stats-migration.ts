@@ -104,7 +104,12 @@ async function countAttempts(db: Kysely<Tables>): Promise<void> {
       rows.flatMap((row) =>
         talliesOfAttempt({
           ...row,
-          usage: row,
+          usage: {
+            calls: row.calls,
+            promptTokens: row.promptTokens,
+            completionTokens: row.completionTokens,
+            costUsd: row.costUsd,
+          },
           problem: row.problem === null ? null : (JSON.parse(row.problem) as Problem),
           failures: JSON.parse(row.failures) as readonly ProviderFailure[],
         }),

@@ -19,7 +19,7 @@ const LATENCY_BASE = 1.1;
 const MAX_PATH_LENGTH = 200;
 const ROWS_A_STATEMENT = 500;
 /** Writers in different processes add to different rows, and so do not wait for each other. */
-const SLOTS = 16;
+const SLOTS = 4;
 const slot = Math.floor(Math.random() * SLOTS);
 
 /** One count, at a moment. */
