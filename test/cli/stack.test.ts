@@ -96,8 +96,8 @@ describe('the command line', () => {
     expect(status.processes.map(({ name, healthy }) => [name, healthy])).toEqual([
       ['server', true],
       ['simulated-provider', true],
-      ['worker', true],
       ['dashboard', true],
+      ['worker', true],
     ]);
     expect((await fetch(dashboardUrl!)).status).toBe(200);
     const forPeople = await run(['status'], here);
