@@ -1,12 +1,21 @@
 import { Context, sleep } from '@temporalio/activity';
+import { compileStrict } from '../src/core/compile-strict.ts';
 import type { CompiledSchema } from '../src/core/compile-schema.ts';
 import { NO_BATCH } from '../src/core/contract.ts';
-import type { Document, DocumentReference, Problem, Turn, Usage, Verdict } from '../src/core/contract.ts';
+import type {
+  Document,
+  DocumentReference,
+  Problem,
+  ResolvedMode,
+  Turn,
+  Usage,
+  Verdict,
+} from '../src/core/contract.ts';
 import { feedbackMessage, fieldsMessage, partMessage } from '../src/core/feedback.ts';
-import { fieldsSchema, partOfRecord } from '../src/core/fields.ts';
+import { fieldsSchema, partOfRecord, strictFieldsSchema } from '../src/core/fields.ts';
 import type { Json, JsonObject } from '../src/core/json.ts';
 import { judge, judgeFields } from '../src/core/judge.ts';
-import type { FieldsAnswer } from '../src/core/judge.ts';
+import type { FieldsAnswer, JudgeOptions } from '../src/core/judge.ts';
 import { askedOf } from '../src/core/strategy.ts';
 import type { Ask } from '../src/core/strategy.ts';
 import type { PreparedExtraction, Route } from '../src/core/prepared.ts';
@@ -90,7 +99,7 @@ export async function ask(world: World, input: AskInput): Promise<AskResult> {
   const { systemPrompt, budget } = settings;
   const { provider, model } = input.route ?? settings;
   const wanted = await wantedFields(world, question, input);
-  const jsonSchema = wanted?.jsonSchema ?? schema.jsonSchema;
+  const { jsonSchema, judgeOptions } = onTheWire(how.mode, wanted?.jsonSchema ?? schema.jsonSchema, settings);
   const messages = composeMessages({
     ...(systemPrompt === undefined ? {} : { systemPrompt }),
     schema: { name: schemaName, jsonSchema },
@@ -112,6 +121,12 @@ export async function ask(world: World, input: AskInput): Promise<AskResult> {
     isSoftlyCancelled: question.batchId !== NO_BATCH,
     watch: world.gates.watch(provider),
     failsOnOutage: settings.gate?.onOutage === 'fail',
+    onModeRefused(about) {
+      // What is wrong with a schema of some fields says nothing of the whole.
+      if (about === 'schema' && wanted !== undefined) return;
+      const route = { provider, model };
+      world.refusedModes.add({ route, mode: how.mode, jsonSchema: schema.jsonSchema }, about);
+    },
     request: {
       model,
       mode: how.mode,
@@ -129,8 +144,8 @@ export async function ask(world: World, input: AskInput): Promise<AskResult> {
     kind: 'asked',
     verdict:
       wanted === undefined
-        ? judge(reply, schema, { coerce: settings.coerce })
-        : judgeFields(reply, schema, { coerce: settings.coerce }, wanted.answer),
+        ? judge(reply, schema, judgeOptions)
+        : judgeFields(reply, schema, judgeOptions, wanted.answer),
     answer: reply.text,
     finish: reply.finish,
     requestId,
@@ -148,6 +163,17 @@ export async function ask(world: World, input: AskInput): Promise<AskResult> {
   return resultOf(await record(world, attempt));
 }
 
+/** The schema as it is sent, and how an answer in it is judged. Only `json_schema` is strict: a tool's parameters are not. */
+function onTheWire(
+  mode: ResolvedMode,
+  jsonSchema: JsonObject,
+  { coerce }: PreparedExtraction,
+): { readonly jsonSchema: JsonObject; readonly judgeOptions: JudgeOptions } {
+  const strict = mode === 'json_schema' ? compileStrict(jsonSchema) : undefined;
+  if (strict?.status !== 'compiled') return { jsonSchema, judgeOptions: { coerce } };
+  return { jsonSchema: strict.schema, judgeOptions: { coerce, mapBack: strict.mapBack } };
+}
+
 /** A question for some fields only. */
 interface WantedFields {
   readonly jsonSchema: JsonObject;
@@ -159,13 +185,14 @@ interface WantedFields {
 async function wantedFields(
   world: World,
   { batchId, documentId, schema }: Question,
-  { ask: { fields, part, attempt }, round, last }: AskInput,
+  { ask: { fields, part, attempt, mode }, round, last }: AskInput,
 ): Promise<WantedFields | undefined> {
   if (fields === undefined && part === undefined) return undefined;
   const before =
     batchId === NO_BATCH ? last : await lastOfBatch(world, { batchId, documentId, round, attempt });
   const paths = fields ?? (part === undefined ? [] : partOfRecord(schema, part));
-  const jsonSchema = paths.length === 0 ? undefined : fieldsSchema(schema, paths);
+  const schemaOf = mode === 'json_schema' ? strictFieldsSchema : fieldsSchema;
+  const jsonSchema = paths.length === 0 ? undefined : schemaOf(schema, paths);
   if (jsonSchema === undefined) return undefined;
   const isFirstPart = part?.number === 1;
   const given = isFirstPart ? {} : (before?.record ?? {});

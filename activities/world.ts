@@ -11,6 +11,8 @@ import type { Store } from '../src/store/open-store.ts';
 import type { StoredSchema } from '../src/store/schemas.ts';
 import { batchMemory } from './batch-memory.ts';
 import type { GateWatch } from './gate-watch.ts';
+import { refusedModes } from './refused-modes.ts';
+import type { RefusedModes } from './refused-modes.ts';
 
 /** Schemas that callers may name: zod schemas, or JSON Schema 2020-12. */
 export type SchemaRegistry = Readonly<Record<string, z.ZodType | JsonObject>>;
@@ -29,6 +31,8 @@ export interface World {
     stored(hash: string): Promise<StoredSchema>;
   };
   readonly gates: Gates;
+  /** What providers have refused to be asked in, while this worker ran. */
+  readonly refusedModes: RefusedModes;
   /** A batch as it was in the last quarter of a second, so that a thousand calls ask for it four times. */
   batch(id: string): Promise<StoredBatch>;
 }
@@ -67,6 +71,7 @@ export function createWorld(options: {
     callTimeoutMs: options.callTimeoutMs,
     store: options.store,
     gates: options.gates,
+    refusedModes: refusedModes(),
     batch: (id) => memory.batch(id),
     provider(name) {
       const provider = providers.get(name);
