@@ -11,7 +11,7 @@ import { isJsonArray, isJsonObject } from './json.ts';
 import type { Json, JsonObject } from './json.ts';
 import { pointerStep } from './json-path.ts';
 import { mergeSchemas } from './merge-schemas.ts';
-import { isStrictFormat, isStrictPattern, strictModeObstacles } from './strict-schema.ts';
+import { isStrictFormat, isStrictPattern, isStrictReference, strictModeObstacles } from './strict-schema.ts';
 import { resolveLocal, unescapeStep } from './subschemas.ts';
 import { takesNull } from './takes-null.ts';
 
@@ -20,8 +20,12 @@ export interface DroppedKeyword {
   /** Where, as a JSON Pointer: `#/properties/age`. */
   readonly path: string;
   readonly keyword: string;
+  readonly effect: DropEffect;
   readonly why: string;
 }
+
+/** What becomes of what is dropped. */
+export type DropEffect = keyof typeof EFFECTS;
 
 /** What no strict schema comes near to. */
 export interface StrictObstacle {
@@ -90,7 +94,14 @@ const SHAPING = words(
 );
 const OF_NUMBERS = ['minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum', 'multipleOf'];
 
-const CHECKED_HERE = 'not sent; each answer is checked against it here';
+const EFFECTS = {
+  checked_here: 'not sent; each answer is checked against it here',
+  mapped_back: 'sent as required and nullable; null is mapped back to an absent field',
+  stays_null: 'sent as required; null, which the schema takes, says that there is none, and stays',
+  closed: 'sent as a closed object: fields that are not listed are not asked for',
+  not_checked: 'an annotation: not sent, and checked by nobody',
+  not_filled_in: 'not sent; a field that is absent stays absent',
+} as const;
 
 const compilations = new WeakMap<JsonObject, StrictCompilation>();
 
@@ -201,7 +212,13 @@ function merged(work: Work, schema: JsonObject, path: string): JsonObject {
     const next = merged(work, expanded(work, part, path), path);
     const { schema: both, left, contradiction } = mergeSchemas(whole, next);
     for (const keyword of left) {
-      drop(work, path, keyword, 'one of several in allOf; each answer is checked against all of them here');
+      drop(
+        work,
+        path,
+        keyword,
+        'checked_here',
+        'one of several in allOf; each answer is checked against all of them here',
+      );
     }
     return contradiction === undefined ? both : noted(work, both, path, contradiction);
   }, describing(own));
@@ -225,7 +242,7 @@ function compileReference(work: Work, schema: JsonObject, reference: string, pat
   for (const keyword of Object.keys(beside)) if (KEPT.has(keyword)) drop(work, path, keyword);
   const description = describing(schema);
   const isDescribed = Object.keys(description).length > 0;
-  if (reference === '#' || /^#\/(?:\$defs|definitions)\/[^/]+$/.test(reference)) {
+  if (isStrictReference(work.root, reference)) {
     define(work, reference);
     const wire = isDescribed ? { ...description, anyOf: [{ $ref: reference }] } : { $ref: reference };
     return { wire, mapBack: (value) => work.definitions.get(reference)?.mapBack(value) ?? value };
@@ -244,11 +261,7 @@ function define(work: Work, reference: string): void {
   if (work.definitions.has(reference)) return;
   work.definitions.set(reference, undefined);
   const target = resolveLocal(work.root, reference);
-  const part =
-    target === undefined
-      ? cannot(work, reference, 'is referred to, and is not there')
-      : compilePart(work, target, reference);
-  work.definitions.set(reference, part);
+  if (target !== undefined) work.definitions.set(reference, compilePart(work, target, reference));
 }
 
 function compileUnion(work: Work, schema: JsonObject, branches: readonly Json[], path: string): Part {
@@ -261,7 +274,13 @@ function compileUnion(work: Work, schema: JsonObject, branches: readonly Json[],
     return compileByType(work, base, path, branches);
   }
   if (keyword === 'oneOf') {
-    drop(work, path, keyword, 'sent as anyOf; that exactly one alternative matches is checked here');
+    drop(
+      work,
+      path,
+      keyword,
+      'checked_here',
+      'sent as anyOf; that exactly one alternative matches is checked here',
+    );
   }
   const { title: _title, description: _description, ...common } = base;
   const isJoined = isConstrained(common);
@@ -336,7 +355,7 @@ function compileScalar(work: Work, schema: JsonObject, types: readonly string[],
   }
   if (typeof format === 'string') {
     if (isText && isStrictFormat(format)) wire['format'] = format;
-    else drop(work, path, `format: ${format}`, isEnforcedFormat(format) ? CHECKED_HERE : NOBODY_CHECKS);
+    else drop(work, path, `format: ${format}`, isEnforcedFormat(format) ? 'checked_here' : 'not_checked');
   }
   for (const keyword of OF_NUMBERS) {
     const value = schema[keyword];
@@ -345,8 +364,6 @@ function compileScalar(work: Work, schema: JsonObject, types: readonly string[],
   }
   return { wire, mapBack: same };
 }
-
-const NOBODY_CHECKS = 'an annotation: not sent, and checked by nobody';
 
 function compileObject(work: Work, schema: JsonObject, path: string, conditions: readonly Json[]): Part {
   dropUnsaid(work, schema, path);
@@ -362,7 +379,7 @@ function compileObject(work: Work, schema: JsonObject, path: string, conditions:
     const part = compilePart(work, field, place);
     const isOptional = !required.has(key);
     const mayBeNull = takesNull(work.root, field);
-    if (isOptional) drop(work, place, 'optional', mayBeNull ? NULL_STAYS : NULL_IS_ABSENT);
+    if (isOptional) drop(work, place, 'optional', mayBeNull ? 'stays_null' : 'mapped_back');
     const isAbsentByNull = isOptional && !mayBeNull;
     parts.set(key, { ...part, wire: isAbsentByNull ? nullable(part.wire) : part.wire, isAbsentByNull });
   }
@@ -377,9 +394,6 @@ function compileObject(work: Work, schema: JsonObject, path: string, conditions:
     mapBack: (value) => (isJsonObject(value) ? fieldsBack(value, parts) : value),
   };
 }
-
-const NULL_IS_ABSENT = 'sent as required and nullable; null is mapped back to an absent field';
-const NULL_STAYS = 'sent as required; null, which the schema takes, says that there is none, and stays';
 
 function fieldsBack(
   value: JsonObject,
@@ -411,12 +425,7 @@ function noteOpenObject(work: Work, schema: JsonObject, path: string, names: Rea
       'takes fields of any name (a map): list them under properties, or use a list of name and value',
     );
   } else if (more === undefined && rest === undefined) {
-    drop(
-      work,
-      path,
-      'additionalProperties',
-      'sent as a closed object: fields that are not listed are not asked for',
-    );
+    drop(work, path, 'additionalProperties', 'closed');
   }
 }
 
@@ -480,6 +489,7 @@ function compileTuple(work: Work, schema: JsonObject, places: readonly Json[], p
     work,
     path,
     'prefixItems',
+    'checked_here',
     'sent as a list of what any place may hold; which goes where is checked here',
   );
   const all = [...parts, ...(rest === undefined ? [] : [rest])];
@@ -501,7 +511,7 @@ function compileTuple(work: Work, schema: JsonObject, places: readonly Json[], p
 
 /** The same schema, with null as an alternative. */
 function nullable(wire: JsonObject): JsonObject {
-  const { type, enum: allowed, anyOf, title, description, ...rest } = wire;
+  const { type, enum: allowed, anyOf, title: _title, description: _description, ...rest } = wire;
   const described = describing(wire);
   const isComplex = type === 'object' || type === 'array' || type === undefined;
   if (isJsonArray(anyOf)) {
@@ -509,7 +519,7 @@ function nullable(wire: JsonObject): JsonObject {
     return hasNull ? wire : { ...described, ...rest, anyOf: [...anyOf, { type: 'null' }] };
   }
   if (isComplex) {
-    const { title: _title, description: _description, ...bare } = wire;
+    const { title: _ofBare, description: _wordsOfBare, ...bare } = wire;
     return { ...described, anyOf: [bare, { type: 'null' }] };
   }
   const types = (isJsonArray(type) ? type : [type]).filter((it) => it !== 'null');
@@ -520,9 +530,9 @@ function nullable(wire: JsonObject): JsonObject {
 function dropUnsaid(work: Work, schema: JsonObject, path: string): void {
   for (const keyword of Object.keys(schema)) {
     if (UNTOLD.has(keyword) || KEPT.has(keyword)) continue;
-    if (keyword === 'default') drop(work, path, keyword, 'not sent; a field that is absent stays absent');
+    if (keyword === 'default') drop(work, path, keyword, 'not_filled_in');
     else if (keyword === 'patternProperties') continue;
-    else drop(work, path, keyword, ENFORCED_HERE.has(keyword) ? CHECKED_HERE : NOBODY_CHECKS);
+    else drop(work, path, keyword, ENFORCED_HERE.has(keyword) ? 'checked_here' : 'not_checked');
   }
 }
 
@@ -572,8 +582,14 @@ function describing(schema: JsonObject): JsonObject {
   return Object.fromEntries(Object.entries(schema).filter(([keyword]) => DESCRIBING.has(keyword)));
 }
 
-function drop(work: Work, path: string, keyword: string, why: string = CHECKED_HERE): void {
-  work.dropped.push({ path, keyword, why });
+function drop(
+  work: Work,
+  path: string,
+  keyword: string,
+  effect: DropEffect = 'checked_here',
+  why: string = EFFECTS[effect],
+): void {
+  work.dropped.push({ path, keyword, effect, why });
 }
 
 function cannot(work: Work, path: string, why: string): Part {

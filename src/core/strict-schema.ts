@@ -5,6 +5,7 @@
  */
 import { isJsonArray, isJsonObject } from './json.ts';
 import type { Json, JsonObject } from './json.ts';
+import { resolveLocal } from './subschemas.ts';
 
 const MAX_PROPERTIES = 5_000;
 const MAX_NESTING = 10;
@@ -47,6 +48,12 @@ export function isStrictPattern(pattern: string): boolean {
   return !LOOKAROUND.test(pattern);
 }
 
+/** Whether a reference leads to the whole schema, or to one of its definitions. */
+export function isStrictReference(root: JsonObject, reference: string): boolean {
+  if (reference === '#') return true;
+  return /^#\/(?:\$defs|definitions)\/[^/]+$/.test(reference) && resolveLocal(root, reference) !== undefined;
+}
+
 /** Why strict structured outputs would refuse a schema, each with its place. Empty where they take it. */
 export function strictModeObstacles(jsonSchema: JsonObject): readonly string[] {
   const obstacles: string[] = [];
@@ -61,7 +68,7 @@ export function strictModeObstacles(jsonSchema: JsonObject): readonly string[] {
       obstacles.push(`${at} must be an object, not ${JSON.stringify(schema)}`);
       continue;
     }
-    obstacles.push(...obstaclesAt(schema, place));
+    obstacles.push(...obstaclesAt(schema, place), ...referenceObstacles(schema, jsonSchema, at));
     addTo(totals, schema);
     pending.push(...subschemas(schema, place).toReversed());
   }
@@ -104,6 +111,13 @@ function obstaclesAt(schema: JsonObject, { at, nesting }: Place): readonly strin
       : []),
     ...(nesting > MAX_NESTING ? [`${at} is nested more than ${MAX_NESTING} levels deep`] : []),
   ];
+}
+
+/** The guide shows references to the root and to definitions only. */
+function referenceObstacles(schema: JsonObject, root: JsonObject, at: string): readonly string[] {
+  const { $ref: reference } = schema;
+  if (typeof reference !== 'string' || isStrictReference(root, reference)) return [];
+  return [`${at} refers to "${reference}", which is neither "#" nor a definition under $defs`];
 }
 
 function objectObstacles(schema: JsonObject, at: string): readonly string[] {

@@ -58,16 +58,16 @@ function keywordComplaint(schema: JsonObject): string | null {
 
 function referenceComplaint(schema: JsonObject, root: JsonObject): string | null {
   const { $ref: reference, ...beside } = schema;
-  if (reference === undefined) return null;
+  if (typeof reference !== 'string') return null;
   const keywords = Object.keys(beside);
   if (keywords.length > 0) {
     return `$ref cannot have keywords {${keywords.map((it) => `'${it}'`).join(', ')}}.`;
   }
-  const [, group = '', name = '', ...deeper] = String(reference).split('/');
+  const [, group = '', name = '', ...deeper] = reference.split('/');
   const definitions = root[decodeURIComponent(group)];
   const key = decodeURIComponent(name.replaceAll('~1', '/').replaceAll('~0', '~'));
   const isThere = isJsonObject(definitions) && Object.hasOwn(definitions, key) && deeper.length === 0;
-  return reference === '#' || isThere ? null : `reference to component '${String(reference)}' not found.`;
+  return reference === '#' || isThere ? null : `reference to component '${reference}' not found.`;
 }
 
 function objectComplaint(schema: JsonObject): string | null {
@@ -83,8 +83,8 @@ function objectComplaint(schema: JsonObject): string | null {
   if (left !== undefined) {
     return `'required' is required to be supplied and to be an array including every key in properties. Missing '${left}'.`;
   }
-  const extra = required.find((key) => typeof key === 'string' && !keys.includes(key));
-  return extra === undefined ? null : `'required' is given an extra key '${String(extra)}'.`;
+  const extra = required.find((key): key is string => typeof key === 'string' && !keys.includes(key));
+  return extra === undefined ? null : `'required' is given an extra key '${extra}'.`;
 }
 
 function valueComplaint(schema: JsonObject): string | null {
