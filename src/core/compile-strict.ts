@@ -457,7 +457,7 @@ function noteUnknownFields(
       work,
       {},
       path,
-      `requires or describes "${unknown}" under a condition only: list it under properties`,
+      `requires "${unknown}", or describes it under a condition: list it under properties`,
     );
   }
 }
@@ -524,7 +524,7 @@ function nullable(wire: JsonObject): JsonObject {
   }
   const types = (isJsonArray(type) ? type : [type]).filter((it) => it !== 'null');
   const values = isJsonArray(allowed) ? { enum: [...allowed.filter((it) => it !== null), null] } : {};
-  return { ...described, ...rest, type: [...types, 'null'], ...values };
+  return { ...described, type: [...types, 'null'], ...rest, ...values };
 }
 
 function dropUnsaid(work: Work, schema: JsonObject, path: string): void {
