@@ -66,6 +66,8 @@ export async function callModel(options: {
   readonly watch: GateWatch;
   /** Whether an open circuit ends the attempt at its first failure. */
   readonly failsOnOutage: boolean;
+  /** Told when the provider refuses the request's mode, or its schema in that mode. */
+  readonly onModeRefused?: (about: 'mode' | 'schema') => void;
 }): Promise<AnsweredCall> {
   const { provider, request, attempt, retry, place, watch } = options;
   const context = Context.current();
@@ -196,11 +198,13 @@ function providerFailure(options: {
   readonly context: Context;
   readonly watch: GateWatch;
   readonly failsOnOutage: boolean;
+  readonly onModeRefused?: (about: 'mode' | 'schema') => void;
 }): unknown {
   const { error, carried, ledger, attempt, retry, context, watch, failsOnOutage } = options;
   const failure = classifyFailure(error, Date.now());
   if (failure === undefined) return error;
   watch.failed(failure);
+  if (failure.refuses === 'mode') options.onModeRefused?.(failure.isAboutSchema ? 'schema' : 'mode');
   const count = ledger.failures.length + 1;
   const isGivenUp = failsOnOutage && watch.isClosedToCalls();
   const goesOn = failure.retryable && count <= retry.maxProviderRetries && !isGivenUp;

@@ -13,6 +13,8 @@ import { batchMemory } from './batch-memory.ts';
 import { batchSpending } from './batch-spending.ts';
 import type { BatchSpending } from './batch-spending.ts';
 import type { GateWatch } from './gate-watch.ts';
+import { refusedModes } from './refused-modes.ts';
+import type { RefusedModes } from './refused-modes.ts';
 
 /** Schemas that callers may name: zod schemas, or JSON Schema 2020-12. */
 export type SchemaRegistry = Readonly<Record<string, z.ZodType | JsonObject>>;
@@ -31,6 +33,8 @@ export interface World {
     stored(hash: string): Promise<StoredSchema>;
   };
   readonly gates: Gates;
+  /** What providers have refused to be asked in, while this worker ran. */
+  readonly refusedModes: RefusedModes;
   /** A batch as it was in the last quarter of a second, so that a thousand calls ask for it four times. */
   batch(id: string): Promise<StoredBatch>;
   /** Of batches with a budget. */
@@ -71,6 +75,7 @@ export function createWorld(options: {
     callTimeoutMs: options.callTimeoutMs,
     store: options.store,
     gates: options.gates,
+    refusedModes: refusedModes(),
     batch: (id) => memory.batch(id),
     spending: batchSpending((id) => options.store.batches.spend(id)),
     provider(name) {
