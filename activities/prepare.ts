@@ -96,11 +96,15 @@ export function prepareSettings(world: World, settings: unknown): PreparedExtrac
   return learn && prepared.strategy === 'adaptive' ? { ...prepared, learns: true } : prepared;
 }
 
-/** The mode of the first attempt by a schema, and the stricter ones that follow it. */
+/** The mode of the first attempt by a schema, and those that follow it: stricter ones, and weaker ones for a provider that takes neither. */
 export function modesOf(mode: Mode, jsonSchema: JsonObject): PreparedModes {
   const resolved = possibleMode(() => resolveMode(mode, jsonSchema));
   const isStrictest = resolved === 'tool' || resolved === 'prompt';
-  return { mode: resolved, stricterModes: isStrictest ? [] : ['tool'] };
+  const modes: PreparedModes = { mode: resolved, stricterModes: isStrictest ? [] : ['tool'] };
+  // Who asked for a mode is not given a weaker one.
+  return mode === 'auto' && resolved !== 'prompt'
+    ? { ...modes, weakerModes: ['json_object', 'prompt'] }
+    : modes;
 }
 
 async function requireDocument(world: World, { batch, seq }: DocumentReference): Promise<void> {

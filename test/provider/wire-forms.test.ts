@@ -250,7 +250,8 @@ describe('a model that holds to what it said', () => {
     await holding({ wrong_type: 1, anchored: 1 }, async (at) => {
       const problem = await problemOf({ at });
       const paths = problem.details.map(({ path }) => path);
-      const turn = turnOf(problem);
+      const { text: answer } = await call({ at });
+      const turn = { ...turnOf(problem), answer };
       expect(isAccepted(await call({ at, turns: [turn] }))).toBe('rejected');
       expect(isAccepted(await call({ at, turns: [turn, { ...turn, attempt: 2 }] }))).toBe('rejected');
       const again = await call({ at, fields: paths, request: fieldsMessage(problem, paths) });

@@ -17,7 +17,7 @@ import type { SchemaReading } from './field.ts';
 import { planMistakes, type Mistake } from './mistakes.ts';
 import { extract } from './reading/extract.ts';
 import { renderAsNotes, renderWithFault } from './render.ts';
-import { fieldsOf } from './wanted-fields.ts';
+import { fieldsOf, valueAt } from './wanted-fields.ts';
 import { isWarnedOf } from './warnings.ts';
 
 /** What the simulated model says. */
@@ -117,7 +117,7 @@ function withWrongFields(
 ): Answer {
   const { rates, seed } = question;
   const mistakes = planMistakes({ root, data: right, first, rates, seed }).filter(
-    (mistake) => !isMended(mistake, question),
+    (mistake) => !isMended(mistake, right, question),
   );
   const spoiledData = JSON.parse(JSON.stringify(right)) as Json;
   for (const { make } of mistakes) make(spoiledData);
@@ -128,15 +128,30 @@ function withWrongFields(
   };
 }
 
-/** Whether a mistake was warned of, or named often enough since it was made. */
-function isMended({ names, patience }: Mistake, { conversation, rates, seed }: Question): boolean {
-  const { feedback, warned } = conversation;
+/** Whether a mistake was warned of, was put right already, or was named often enough since it was made. */
+function isMended(mistake: Mistake, right: Json, { conversation, rates, seed }: Question): boolean {
+  const { names, patience } = mistake;
+  const { feedback, warned, lastAnswer } = conversation;
   if (patience === Number.POSITIVE_INFINITY) return false;
   if (names.some((name) => isWarnedOf(warned, name))) return true;
+  if (lastAnswer !== null && hadRight(lastAnswer, mistake, right)) return true;
   if (isAnchored(rates, seed)) return false;
   const named = feedback.map(namedFields);
   const times = named.filter((fields) => names.some((name) => fields.has(name))).length;
   return times >= patience;
+}
+
+/** Whether an answer had the right value there, which a model that is shown it keeps. */
+function hadRight(answered: string, { at, make }: Mistake, right: Json): boolean {
+  try {
+    const given = JSON.parse(answered) as Json;
+    if (JSON.stringify(valueAt(given, at)) !== JSON.stringify(valueAt(right, at))) return false;
+    const whole = JSON.stringify(given);
+    make(given);
+    return JSON.stringify(given) !== whole;
+  } catch {
+    return false; // no JSON, so nothing in it was right
+  }
 }
 
 function isAnchored({ anchored = 0 }: FaultRates, seed: Question['seed']): boolean {

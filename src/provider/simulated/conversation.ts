@@ -17,6 +17,8 @@ export interface Conversation {
   readonly wanted: WantedFields | null;
   /** The fields that the user warned of, in normal form. */
   readonly warned: ReadonlySet<string>;
+  /** The model's last answer in the messages; null where none is. */
+  readonly lastAnswer: string | null;
   /** Answers of the model in the messages, plus one. */
   readonly attempt: number;
 }
@@ -44,6 +46,7 @@ export function readConversation({ messages, form }: ChatRequest): Conversation 
     remarks,
     wanted,
     warned: warnedFields(remarks),
+    lastAnswer: later.findLast(({ role }) => role === 'assistant')?.text ?? null,
     attempt: 1 + later.filter(({ role }) => role === 'assistant').length,
   };
 }

@@ -3,6 +3,7 @@ import { draw, pick } from './draw.ts';
 import { FIELD_FAULTS, type FaultRates, type FieldFault } from './faults.ts';
 import type { Field } from './field.ts';
 import { spelled } from './spelled.ts';
+import { valueAt } from './wanted-fields.ts';
 import { ofAllItems } from './warnings.ts';
 
 type Step = string | number;
@@ -294,14 +295,4 @@ function replace(whole: Json, at: readonly Step[], value: Json): void {
 /** Also for a property named `__proto__`. */
 function define(members: Record<string, Json>, key: string, value: Json): void {
   Object.defineProperty(members, key, { value, enumerable: true, configurable: true, writable: true });
-}
-
-function valueAt(whole: Json, at: readonly Step[]): Json | undefined {
-  let value: Json | undefined = whole;
-  for (const step of at) {
-    if (Array.isArray(value)) value = (value as readonly Json[])[Number(step)];
-    else if (isJsonObject(value)) value = value[String(step)];
-    else return undefined;
-  }
-  return value;
 }

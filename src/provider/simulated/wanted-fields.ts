@@ -42,7 +42,8 @@ export function fieldsOf(record: Json, paths: readonly string[]): JsonObject {
   );
 }
 
-function valueAt(record: Json, steps: readonly PathStep[]): Json | undefined {
+/** What is at a place of a record; undefined where there is none. */
+export function valueAt(record: Json, steps: readonly PathStep[]): Json | undefined {
   let at: Json | undefined = record;
   for (const step of steps) {
     if (isJsonArray(at)) at = at[Number(step)];
