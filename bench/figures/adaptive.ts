@@ -45,21 +45,20 @@ export const adaptive: Figure = {
   title: `Strategies: basic, feedback, adaptive; ${DOCUMENTS} documents, a fifth of them long orders; defaults (3 attempts)`,
   async measure() {
     const rows: Row[] = [];
-    let whole: Results | undefined;
-    for (const hardship of HARDSHIPS) {
-      const results = await withBatchStack({ provider: hardship.provider ?? [] }, (stack) =>
-        compared(stack, hardship),
-      );
-      rows.push(...rowsOf(hardship.name, results), ratioRow(hardship.name, results));
-      if (hardship.name === 'none') rows.push(cleanRow(results));
-      whole = whole === undefined ? results : summed(whole, results);
+    const all: Results[] = [];
+    for (const provider of new Set(HARDSHIPS.map((hardship) => hardship.provider))) {
+      const alike = HARDSHIPS.filter((hardship) => hardship.provider === provider);
+      await withBatchStack({ provider: provider ?? [] }, async (stack) => {
+        for (const hardship of alike) {
+          const results = await compared(stack, hardship);
+          rows.push(...rowsOf(hardship.name, results));
+          if (hardship.name === 'none') rows.push(cleanRow(results));
+          all.push(results);
+          process.stderr.write(`${hardship.name}: ${JSON.stringify(results)}\n`);
+        }
+      });
     }
-    if (whole === undefined) return rows;
-    return [
-      ...rows,
-      ...rowsOf('all', whole),
-      { ...ratioRow('all', whole), details: 'aim: at most 0.75 of the tokens of feedback' },
-    ];
+    return [...rows, ...rowsOf('all', all.reduce(summed))];
   },
 };
 
@@ -85,7 +84,7 @@ function summed(one: Results, other: Results): Results {
 }
 
 function rowsOf(name: string, results: Results): readonly Row[] {
-  return STRATEGIES.map((strategy) => {
+  const rows = STRATEGIES.map((strategy) => {
     const { documents, recovered, correct, calls } = results[strategy];
     const valid = Math.max(1, recovered);
     const tokens = Math.round(tokensOf(results[strategy]) / valid).toLocaleString('en');
@@ -95,6 +94,7 @@ function rowsOf(name: string, results: Results): readonly Row[] {
       details: `${percent(correct, documents)} correct; for each valid answer ${(calls / valid).toFixed(2)} calls, ${tokens} tokens`,
     };
   });
+  return [...rows, ratioRow(name, results)];
 }
 
 function ratioRow(name: string, { adaptive: one, feedback: other }: Results): Row {
@@ -102,7 +102,7 @@ function ratioRow(name: string, { adaptive: one, feedback: other }: Results): Ro
   return {
     what: `${name}: adaptive / feedback`,
     figure: `${(tokensOf(one) / tokensOf(other)).toFixed(2)} of the tokens`,
-    details: `${more < 0 ? '' : '+'}${more} documents recovered; aim: not fewer`,
+    details: `${more < 0 ? '' : '+'}${more} documents recovered; aim: not fewer${name === 'all' ? ', and 0.75' : ''}`,
   };
 }
 
