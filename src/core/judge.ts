@@ -69,7 +69,9 @@ export function judgeFields(
     return read.problem.type === 'truncated' ? { ...kept, parts: countParts(schema) } : { ...kept, fields };
   }
   const given = objectIn(read.value);
-  if (given === undefined || !fields.some((path) => Object.hasOwn(given, path))) {
+  const isEmpty = given !== undefined && Object.keys(given).length === 0;
+  // Who leaves out all that was asked for gives nothing new: what was missing still is.
+  if (given === undefined || !(isEmpty || fields.some((path) => Object.hasOwn(given, path)))) {
     const whole = judgeValue(read.value, read.repairs, schema, options);
     if (whole.status === 'accepted') return whole;
     const paths = fields.join(', ');
