@@ -485,7 +485,7 @@ describe('whatever the schema is', () => {
         expect(JSON.stringify(mapBack(sent))).toBe(JSON.stringify(back));
         expect(original.errorsOf(mapBack(sent))).toEqual([]);
       }),
-      { numRuns: 100 },
+      { numRuns: 60 },
     );
   });
 });
