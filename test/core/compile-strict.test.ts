@@ -221,6 +221,19 @@ describe('a schema for strict mode', () => {
     ],
     ['fields by condition', closed({ a: text }, ['a'], { if: {}, then: { required: ['c'] } }), '#', /"c"/],
     [
+      'two unions at once',
+      closed({
+        a: {
+          allOf: [
+            { oneOf: [closed({ b: text }), closed({ c: text })] },
+            { oneOf: [closed({ b: text }), { type: 'null' }] },
+          ],
+        },
+      }),
+      '#/properties/a',
+      /two unions at once/,
+    ],
+    [
       'a contradiction',
       closed({ a: { allOf: [text, { type: 'number' }] } }),
       '#/properties/a',
