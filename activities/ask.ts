@@ -13,7 +13,8 @@ import type {
   Verdict,
 } from '../src/core/contract.ts';
 import { feedbackMessage, fieldsMessage, partMessage } from '../src/core/feedback.ts';
-import { fieldsSchema, partOfRecord, strictFieldsSchema } from '../src/core/fields.ts';
+import { fieldsSchema, partOfRecord } from '../src/core/fields.ts';
+import { strictFieldsSchema } from '../src/core/strict-fields.ts';
 import type { Json, JsonObject } from '../src/core/json.ts';
 import { judge, judgeFields } from '../src/core/judge.ts';
 import type { FieldsAnswer, JudgeOptions } from '../src/core/judge.ts';

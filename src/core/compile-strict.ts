@@ -212,16 +212,30 @@ function merged(work: Work, schema: JsonObject, path: string): JsonObject {
     const next = merged(work, expanded(work, part, path), path);
     const { schema: both, left, contradiction } = mergeSchemas(whole, next);
     for (const keyword of left) {
-      drop(
-        work,
-        path,
-        keyword,
-        'checked_here',
-        'one of several in allOf; each answer is checked against all of them here',
-      );
+      dropSecond(work, { schema: both, keyword, second: next[keyword] }, path);
     }
     return contradiction === undefined ? both : noted(work, both, path, contradiction);
   }, describing(own));
+}
+
+/** A second one of a keyword, in the same place: only a union that gives no shape can be left out without its fields being lost. */
+function dropSecond(
+  work: Work,
+  options: { readonly schema: JsonObject; readonly keyword: string; readonly second: Json | undefined },
+  path: string,
+): void {
+  const { schema, keyword, second } = options;
+  const isUnion = keyword === 'anyOf' || keyword === 'oneOf';
+  if (isUnion && isJsonArray(second) && !second.every((branch) => isMereCondition(branch, schema))) {
+    noted(work, {}, path, 'is of two unions at once: write out what they come to together');
+  }
+  drop(
+    work,
+    path,
+    keyword,
+    'checked_here',
+    'one of several here; each answer is checked against all of them',
+  );
 }
 
 /** What a schema refers to, in its place. */
@@ -267,7 +281,9 @@ function define(work: Work, reference: string): void {
 function compileUnion(work: Work, schema: JsonObject, branches: readonly Json[], path: string): Part {
   const { anyOf, oneOf, ...base } = schema;
   const keyword = anyOf === undefined ? 'oneOf' : 'anyOf';
-  if (anyOf !== undefined && oneOf !== undefined) drop(work, path, 'oneOf');
+  if (anyOf !== undefined && oneOf !== undefined) {
+    dropSecond(work, { schema: base, keyword: 'oneOf', second: oneOf }, path);
+  }
   const isShaped = Object.keys(base).some((key) => SHAPING.has(key));
   if (isShaped && branches.every((branch) => isMereCondition(branch, base))) {
     drop(work, path, keyword);

@@ -3,7 +3,6 @@
  * how they join the record. What was valid is never touched, so that it stays identical to the letter.
  */
 import type { CompiledSchema } from './compile-schema.ts';
-import { compileStrict } from './compile-strict.ts';
 import type { ProblemDetail } from './contract.ts';
 import { isJsonArray, isJsonObject } from './json.ts';
 import type { Json, JsonObject } from './json.ts';
@@ -59,21 +58,20 @@ export function fieldsSchema(schema: CompiledSchema, paths: readonly string[]): 
   return { type: 'object', properties, required: [...paths], additionalProperties: false, ...shared };
 }
 
-/**
- * The same for strict mode, in which every field is given: one that the record may do without is not required there, so that it can
- * be said to be absent. Undefined also where there is no strict schema of them.
- */
-export function strictFieldsSchema(schema: CompiledSchema, paths: readonly string[]): JsonObject | undefined {
-  const whole = fieldsSchema(schema, paths);
-  if (whole === undefined) return undefined;
-  const strict = { ...whole, required: paths.filter((path) => !isOptional(schema, path)) };
-  return compileStrict(strict).status === 'compiled' ? strict : undefined;
-}
-
 /** Whether the schema takes null at a path. False where the path leads nowhere that can be told. */
 export function takesNull(schema: CompiledSchema, path: string): boolean {
   const found = schemaAt(schema, path);
   return found !== undefined && acceptsNull(schema, found);
+}
+
+/** Whether the record may do without the field at a path. */
+export function isOptional(schema: CompiledSchema, path: string): boolean {
+  const steps = parsePath(path) ?? [];
+  const last = steps.at(-1);
+  const around = soleBranch(schema, schema.resolve(schemaAtSteps(schema, steps.slice(0, -1))));
+  if (typeof last !== 'string' || !isJsonObject(around)) return false;
+  const { required } = around;
+  return !isJsonArray(required) || !required.includes(last);
 }
 
 /** The names of a record's fields, in `of` groups of about the same size, the `number`-th of them (from 1). */
@@ -98,15 +96,6 @@ export function unknownFields(problems: readonly ProblemDetail[]): readonly stri
 function fieldNames(jsonSchema: JsonObject): readonly string[] {
   const { properties } = jsonSchema;
   return isJsonObject(properties) ? Object.keys(properties) : [];
-}
-
-function isOptional(schema: CompiledSchema, path: string): boolean {
-  const steps = parsePath(path) ?? [];
-  const last = steps.at(-1);
-  const around = soleBranch(schema, schema.resolve(schemaAtSteps(schema, steps.slice(0, -1))));
-  if (typeof last !== 'string' || !isJsonObject(around)) return false;
-  const { required } = around;
-  return !isJsonArray(required) || !required.includes(last);
 }
 
 function schemaAt(schema: CompiledSchema, path: string): Json | undefined {
