@@ -59,6 +59,10 @@ function same(...details: Problem['details']): Problem {
   return { type: 'validation_error', message: '', details };
 }
 
+function wrong(path: string): Problem['details'][number] {
+  return { path, kind: 'wrong_type', message: 'expected number' };
+}
+
 function ask(step: Step): Ask {
   if (step.kind === 'ask') return step.ask;
   throw new Error(`stopped: ${step.why}`);
@@ -270,7 +274,6 @@ describe('adaptive', () => {
   });
 
   describe('whose fields stay wrong', () => {
-    const wrong = (path: string) => ({ path, kind: 'wrong_type', message: 'expected number' }) as const;
     const three = { ...settings, retry: { ...DEFAULT_RETRY, maxAttempts: 3 } };
 
     it('is warned, in a fresh conversation, of all that went wrong, the last of it first', () => {
