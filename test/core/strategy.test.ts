@@ -59,6 +59,10 @@ function same(...details: Problem['details']): Problem {
   return { type: 'validation_error', message: '', details };
 }
 
+function wrong(path: string): Problem['details'][number] {
+  return { path, kind: 'wrong_type', message: 'expected number' };
+}
+
 function ask(step: Step): Ask {
   if (step.kind === 'ask') return step.ask;
   throw new Error(`stopped: ${step.why}`);
