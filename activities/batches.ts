@@ -15,7 +15,7 @@ import type { DocumentOutcome, StoredOutcome } from '../src/core/stored-outcome.
 import { NO_USAGE } from '../src/core/usage.ts';
 import type { StoredAttempt } from '../src/store/attempts.ts';
 import type { StoredBatch } from '../src/store/batches.ts';
-import { modesOf, prepareSettings } from './prepare.ts';
+import { modesOf, prepareSettings, searchableIn } from './prepare.ts';
 import { invalidInput } from './world.ts';
 import type { World } from './world.ts';
 
@@ -55,6 +55,7 @@ export async function openBatch(
   const learning = prepared.settings.learns === true ? batch.learning : null;
   return {
     ...prepared,
+    settings: { ...prepared.settings, ...(await searchableIn(world)) },
     round,
     kind,
     total,
@@ -153,6 +154,18 @@ export async function countPending(
   { batch, round, kind }: RoundOfBatch & { readonly kind: RoundKind },
 ): Promise<number> {
   return world.store.documents.countPending({ batchId: batch, round, kind });
+}
+
+/** How many documents of a batch were not extracted, of those that are done. */
+export async function countFailed(
+  world: World,
+  { batch, round, kind }: RoundOfBatch & { readonly kind: RoundKind },
+): Promise<number> {
+  const counts = await world.store.outcomes.count(batch, round);
+  if (kind === 'first') return counts.failed;
+  const { total = 0 } = (await world.store.batches.read(batch)) ?? {};
+  const succeeded = kind === 'rejudge' ? counts.succeededInRound : counts.succeeded;
+  return total - succeeded - (await countPending(world, { batch, round, kind }));
 }
 
 /** Writes outcomes; gives the places of documents that have to be done again. */

@@ -20,6 +20,7 @@ export interface PlanningActivities {
 export interface StoreActivities {
   openShard(input: Input<typeof batches.openShard>): ReturnType<typeof batches.openShard>;
   countPending(input: Input<typeof batches.countPending>): Promise<number>;
+  countFailed(input: Input<typeof batches.countFailed>): Promise<number>;
   recordOutcomes(input: Input<typeof batches.recordOutcomes>): ReturnType<typeof batches.recordOutcomes>;
   recordExtraction(input: Input<typeof batches.recordExtraction>): Promise<void>;
   rejudge(input: Input<typeof batches.rejudge>): ReturnType<typeof batches.rejudge>;
@@ -50,6 +51,7 @@ export function houseActivities(world: World): PlanningActivities & StoreActivit
     openBatch: (input) => batches.openBatch(world, input),
     openShard: (input) => batches.openShard(world, input),
     countPending: (input) => batches.countPending(world, input),
+    countFailed: (input) => batches.countFailed(world, input),
     recordOutcomes: (input) => batches.recordOutcomes(world, input),
     recordExtraction: (input) => batches.recordExtraction(world, input),
     rejudge: (input) => batches.rejudge(world, input),

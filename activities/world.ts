@@ -29,6 +29,8 @@ export interface World {
     stored(hash: string): Promise<StoredSchema>;
   };
   readonly gates: Gates;
+  /** Whether workflows may set our search attributes: a server that does not know them stops who does. */
+  isSearchable(): Promise<boolean>;
   /** A batch as it was in the last quarter of a second, so that a thousand calls ask for it four times. */
   batch(id: string): Promise<StoredBatch>;
 }
@@ -54,6 +56,7 @@ export function createWorld(options: {
   readonly callTimeoutMs: number;
   readonly store: Store;
   readonly gates: Gates;
+  readonly isSearchable: () => Promise<boolean>;
 }): World {
   const [first] = options.providers;
   if (first === undefined) throw new Error('A worker needs at least one provider, got none.');
@@ -67,6 +70,7 @@ export function createWorld(options: {
     callTimeoutMs: options.callTimeoutMs,
     store: options.store,
     gates: options.gates,
+    isSearchable: options.isSearchable,
     batch: (id) => memory.batch(id),
     provider(name) {
       const provider = providers.get(name);

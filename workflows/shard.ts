@@ -31,6 +31,7 @@ import { converse, openConversation } from './conversation.ts';
 import type { Conversation } from './conversation.ts';
 import { store } from './house-activities.ts';
 import { detourOf, modelActivitiesFor, spentBy } from './model-activities.ts';
+import { tellSearch } from './search-attributes.ts';
 import { ShardLearning } from './shard-learning.ts';
 import { storedOutcome } from './stored-outcome.ts';
 import type { CallPlan } from './through-gate.ts';
@@ -96,6 +97,8 @@ export async function shard(input: ShardInput): Promise<void> {
   setHandler(learntSignal, (lessons) => work.learning?.hear(lessons));
   setHandler(shardProgressQuery, () => progressOf(work));
 
+  const { settings } = input.opened;
+  tellSearch(settings, { batch: input.batch, schema: settings.schema.name, model: modelOf(settings) });
   const aside = CancellationScope.nonCancellable(() =>
     Promise.all([recordOutcomes(work), giveUpSlots(work), tellLearnt(work)]),
   );
@@ -109,6 +112,10 @@ export async function shard(input: ShardInput): Promise<void> {
   work.isOver = true;
   await aside;
   await CancellationScope.nonCancellable(() => report(work, true));
+}
+
+function modelOf({ provider, model }: PreparedExtraction): string {
+  return `${provider}/${model}`;
 }
 
 function openShard(input: ShardInput): Shard {
@@ -208,7 +215,7 @@ async function askInTurn(
     turns: [],
     spent: spentBy(conversation),
   });
-  if (result.status === 'held') await sleep(HELD_MS);
+  if (result.status === 'held') await sleep(HELD_MS, { summary: 'the batch is held' });
   else if (result.status === 'judged' && how.attempt === 1) {
     learn(work, begun, { verdict: result.verdict, mode: modeOfModel(plan.route, how.mode) });
   }
@@ -266,7 +273,9 @@ async function recordOutcomes(work: Shard): Promise<void> {
   for (;;) {
     await condition(() => finished.length > 0 || work.isOver);
     if (finished.length === 0) return;
-    await condition(() => finished.length >= OUTCOMES_TOGETHER || work.isOver, RECORD_EVERY_MS);
+    await condition(() => finished.length >= OUTCOMES_TOGETHER || work.isOver, RECORD_EVERY_MS, {
+      summary: 'gathers outcomes to write',
+    });
     const outcomes = finished.splice(0);
     const lost = new Set(await store.recordOutcomes({ batch, round: opened.round, outcomes }));
     for (const { seq, outcome } of outcomes) {
@@ -286,7 +295,9 @@ async function giveUpSlots(work: Shard): Promise<void> {
   while (!work.isOver && told > 0) {
     const atOnce = Math.ceil(told / 20);
     await condition(() => work.inWork.size < told || work.isOver);
-    await condition(() => told - work.inWork.size >= atOnce || work.isOver, REPORT_EVERY_MS);
+    await condition(() => told - work.inWork.size >= atOnce || work.isOver, REPORT_EVERY_MS, {
+      summary: 'gathers free slots to give up',
+    });
     if (work.isOver) return;
     told = work.inWork.size;
     await report(work, false);
@@ -304,6 +315,7 @@ async function tellLearnt(work: Shard): Promise<void> {
     await condition(
       () => learning.untoldProblems >= together || work.isOver,
       patience * TELL_LEARNT_AFTER_MS,
+      { summary: 'gathers what was learnt' },
     );
     if (work.isOver) return;
     await report(work, false);

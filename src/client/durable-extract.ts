@@ -261,6 +261,7 @@ export class DurableExtract {
         memo: { inputHash },
         workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
         staticSummary: summaryOf(input),
+        staticDetails: detailsOf(input),
       });
       return { handle, started: true };
     } catch (error) {
@@ -280,6 +281,34 @@ export class DurableExtract {
 /** Ids and schema names only: a summary is not encrypted. */
 function summaryOf(input: ExtractInput | CompleteInput): string {
   return 'schema' in input ? `extract ${input.schema.name} · ${input.strategy ?? 'adaptive'}` : 'complete';
+}
+
+/** What was asked for, in Markdown: ids, names and numbers, since details are not encrypted either. */
+function detailsOf(input: ExtractInput | CompleteInput): string {
+  const { model = "the worker's", retry = {} } = input;
+  const lines = 'schema' in input ? extractLines(input) : [`- messages: ${input.messages.length}`];
+  const attempts = retry.maxAttempts === undefined ? [] : [`- attempts, at most: ${retry.maxAttempts}`];
+  return [...lines, `- model: ${model}`, ...attempts].join('\n');
+}
+
+function extractLines({
+  document,
+  schema,
+  mode = 'auto',
+  budget,
+  onOutage,
+  deadlineMs,
+}: ExtractInput): string[] {
+  const from = 'batch' in document ? ` (number ${document.seq} of batch ${document.batch})` : '';
+  return [
+    `- document: ${document.id}${from}`,
+    `- schema: ${schema.name}${schema.jsonSchema === undefined ? '' : ', inline'}`,
+    `- mode: ${mode}`,
+    ...(budget?.maxTokens === undefined ? [] : [`- tokens, at most: ${budget.maxTokens}`]),
+    ...(budget?.maxCostUsd === undefined ? [] : [`- US dollars, at most: ${budget.maxCostUsd}`]),
+    ...(onOutage === undefined ? [] : [`- while the provider is down: ${onOutage}`]),
+    ...(deadlineMs === undefined ? [] : [`- within ${deadlineMs} ms`]),
+  ];
 }
 
 function schemaReference(schema: SchemaOption): SchemaReference {

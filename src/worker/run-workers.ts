@@ -10,6 +10,7 @@ import { stackHome } from '../stack/home.ts';
 import type { Environment } from '../stack/progress.ts';
 import { openStore } from '../store/open-store.ts';
 import { openGates } from './gates.ts';
+import { searchability } from './search-attributes.ts';
 import { workflowBundle } from './workflow-bundle.ts';
 
 /** How long one model call may take by default. */
@@ -54,6 +55,7 @@ export async function runWorkers(options: {
     callTimeoutMs: options.callTimeoutMs ?? CALL_TIMEOUT_MS,
     store,
     gates: await openGates({ server, providers, store, env: options.env }),
+    isSearchable: searchability(server),
   });
   const shared = {
     connection,
