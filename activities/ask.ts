@@ -111,6 +111,7 @@ export async function ask(world: World, input: AskInput): Promise<AskResult> {
     retry: settings.retry,
     isSoftlyCancelled: question.batchId !== NO_BATCH,
     watch: world.gates.watch(provider),
+    metrics: world.metrics,
     failsOnOutage: settings.gate?.onOutage === 'fail',
     request: {
       model,
@@ -145,7 +146,9 @@ export async function ask(world: World, input: AskInput): Promise<AskResult> {
     latencyMs,
     askedAt,
   };
-  return resultOf(await record(world, attempt));
+  const recorded = await record(world, attempt);
+  world.metrics.judged({ provider, model, schema: schemaName, mode: how.mode, verdict: attempt.verdict });
+  return resultOf(recorded);
 }
 
 /** A question for some fields only. */

@@ -173,7 +173,20 @@ export async function recordOutcomes(
   world: World,
   { batch, round, outcomes }: RoundOfBatch & { readonly outcomes: readonly DocumentOutcome[] },
 ): Promise<readonly number[]> {
-  return world.store.outcomes.recordDocuments(batch, round, outcomes);
+  const lost = await world.store.outcomes.recordDocuments(batch, round, outcomes);
+  const again = new Set(lost);
+  countEnded(
+    world,
+    'batch',
+    outcomes.filter(({ seq }) => !again.has(seq)).map(({ outcome }) => outcome),
+  );
+  return lost;
+}
+
+function countEnded({ metrics }: World, of: 'single' | 'batch', outcomes: readonly StoredOutcome[]): void {
+  for (const { success, stopped, schemaName } of outcomes) {
+    metrics.ended({ of, schema: schemaName, success, stopped });
+  }
 }
 
 /** Writes the outcome of a single extraction. */
@@ -182,6 +195,7 @@ export async function recordExtraction(
   { id, round, outcome }: { readonly id: string; readonly round: number; readonly outcome: StoredOutcome },
 ): Promise<void> {
   await world.store.outcomes.recordSingle(id, round, outcome);
+  countEnded(world, 'single', [outcome]);
 }
 
 /**
@@ -229,6 +243,11 @@ export async function rejudge(
   }
   await Promise.all(passed.map((attempt) => store.attempts.record(attempt)));
   await store.outcomes.recordDocuments(batch, round, outcomes);
+  countEnded(
+    world,
+    'batch',
+    outcomes.map(({ outcome }) => outcome),
+  );
   return { left, accepted: outcomes.length };
 }
 

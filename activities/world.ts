@@ -11,6 +11,7 @@ import type { Store } from '../src/store/open-store.ts';
 import type { StoredSchema } from '../src/store/schemas.ts';
 import { batchMemory } from './batch-memory.ts';
 import type { GateWatch } from './gate-watch.ts';
+import type { Metrics } from './metrics.ts';
 
 /** Schemas that callers may name: zod schemas, or JSON Schema 2020-12. */
 export type SchemaRegistry = Readonly<Record<string, z.ZodType | JsonObject>>;
@@ -29,6 +30,7 @@ export interface World {
     stored(hash: string): Promise<StoredSchema>;
   };
   readonly gates: Gates;
+  readonly metrics: Metrics;
   /** Whether workflows may set our search attributes: a server that does not know them stops who does. */
   isSearchable(): Promise<boolean>;
   /** A batch as it was in the last quarter of a second, so that a thousand calls ask for it four times. */
@@ -56,6 +58,7 @@ export function createWorld(options: {
   readonly callTimeoutMs: number;
   readonly store: Store;
   readonly gates: Gates;
+  readonly metrics: Metrics;
   readonly isSearchable: () => Promise<boolean>;
 }): World {
   const [first] = options.providers;
@@ -70,6 +73,7 @@ export function createWorld(options: {
     callTimeoutMs: options.callTimeoutMs,
     store: options.store,
     gates: options.gates,
+    metrics: options.metrics,
     isSearchable: options.isSearchable,
     batch: (id) => memory.batch(id),
     provider(name) {

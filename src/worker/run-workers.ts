@@ -1,7 +1,9 @@
 import { setFlagsFromString } from 'node:v8';
-import { NativeConnection, Worker } from '@temporalio/worker';
+import { noopMetricMeter } from '@temporalio/common';
+import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import type { NativeConnectionOptions } from '@temporalio/worker';
 import { houseActivities, modelActivities } from '../../activities/index.ts';
+import { metricsBy } from '../../activities/metrics.ts';
 import { createWorld } from '../../activities/world.ts';
 import type { SchemaRegistry } from '../../activities/world.ts';
 import { WORKFLOW_TASK_QUEUE, providerTaskQueue } from '../core/contract.ts';
@@ -9,6 +11,7 @@ import type { Provider } from '../provider/provider.ts';
 import { stackHome } from '../stack/home.ts';
 import type { Environment } from '../stack/progress.ts';
 import { openStore } from '../store/open-store.ts';
+import { showGates } from './gate-metrics.ts';
 import { openGates } from './gates.ts';
 import { searchability } from './search-attributes.ts';
 import { workflowBundle } from './workflow-bundle.ts';
@@ -49,14 +52,19 @@ export async function runWorkers(options: {
   const graceMs = options.shutdownGraceMs ?? SHUTDOWN_GRACE_MS;
   const connection = await NativeConnection.connect(options.connection);
   const server = { connection, namespace };
+  const { metricMeter } = Runtime.instance();
+  const metrics = metricsBy(metricMeter);
   const world = createWorld({
     providers,
     schemas: options.schemas,
     callTimeoutMs: options.callTimeoutMs ?? CALL_TIMEOUT_MS,
     store,
     gates: await openGates({ server, providers, store, env: options.env }),
+    metrics,
     isSearchable: searchability(server),
   });
+  const isScraped = metricMeter !== noopMetricMeter;
+  const endShowing = isScraped ? showGates({ providers, store, metrics }) : () => {};
   const shared = {
     connection,
     namespace,
@@ -89,6 +97,7 @@ export async function runWorkers(options: {
     for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
   };
   const ended = runAll(workers, stopAll, async () => {
+    endShowing();
     await connection.close();
     await store.close();
   });
