@@ -1,4 +1,4 @@
-import { Context, sleep } from '@temporalio/activity';
+import { Context, log, sleep } from '@temporalio/activity';
 import type { CompiledSchema } from '../src/core/compile-schema.ts';
 import { NO_BATCH } from '../src/core/contract.ts';
 import type { Document, DocumentReference, Problem, Turn, Usage, Verdict } from '../src/core/contract.ts';
@@ -147,7 +147,7 @@ export async function ask(world: World, input: AskInput): Promise<AskResult> {
     askedAt,
   };
   const recorded = await record(world, attempt);
-  world.metrics.judged({ provider, model, schema: schemaName, mode: how.mode, verdict: attempt.verdict });
+  tell(world, attempt);
   return resultOf(recorded);
 }
 
@@ -225,6 +225,20 @@ async function record(world: World, attempt: StoredAttempt): Promise<StoredAttem
       await sleep(RECORD_DELAY_MS * 2 ** tries);
     }
   }
+}
+
+/** Tells those who watch the worker: ids, names and numbers. */
+function tell({ metrics }: World, judged: StoredAttempt): void {
+  const { batchId, documentId, provider, model, mode, schemaName: schema, verdict } = judged;
+  const { requestId, latencyMs } = judged;
+  metrics.judged({ provider, model, schema, mode, verdict });
+  log.info('an answer was judged', {
+    documentId,
+    ...(batchId === NO_BATCH ? {} : { batch: batchId }),
+    ...{ requestId, provider, model, mode, schema, verdict: verdict.status },
+    ...(verdict.status === 'accepted' ? {} : { problem: verdict.problem.type }),
+    latencyMs: Math.round(latencyMs),
+  });
 }
 
 async function turnsOf(

@@ -1,4 +1,4 @@
-import { ApplicationFailure, Context } from '@temporalio/activity';
+import { ApplicationFailure, Context, log } from '@temporalio/activity';
 import { shardWorkflowId } from '../src/core/batch-contract.ts';
 import type { BatchSettings, BatchState, RoundKind } from '../src/core/batch-contract.ts';
 import type { NextRound } from '../src/core/batch-signals.ts';
@@ -178,14 +178,24 @@ export async function recordOutcomes(
   countEnded(
     world,
     'batch',
-    outcomes.filter(({ seq }) => !again.has(seq)).map(({ outcome }) => outcome),
+    outcomes
+      .filter(({ seq }) => !again.has(seq))
+      .map(({ seq, outcome }) => ({ outcome, place: { batch, seq } })),
   );
   return lost;
 }
 
-function countEnded({ metrics }: World, of: 'single' | 'batch', outcomes: readonly StoredOutcome[]): void {
-  for (const { success, stopped, schemaName } of outcomes) {
-    metrics.ended({ of, schema: schemaName, success, stopped });
+/** Tells those who watch the worker. */
+function countEnded(
+  { metrics }: World,
+  of: 'single' | 'batch',
+  ended: readonly { readonly outcome: StoredOutcome; readonly place: object }[],
+): void {
+  for (const { outcome, place } of ended) {
+    const { success, stopped, schemaName: schema, attempts, usage, model } = outcome;
+    metrics.ended({ of, schema, success, stopped });
+    const how = { outcome: success ? 'success' : stopped, attempts, calls: usage.calls, schema, model };
+    log.info('an extraction has ended', { ...place, ...how });
   }
 }
 
@@ -195,7 +205,7 @@ export async function recordExtraction(
   { id, round, outcome }: { readonly id: string; readonly round: number; readonly outcome: StoredOutcome },
 ): Promise<void> {
   await world.store.outcomes.recordSingle(id, round, outcome);
-  countEnded(world, 'single', [outcome]);
+  countEnded(world, 'single', [{ outcome, place: { documentId: id } }]);
 }
 
 /**
@@ -246,7 +256,7 @@ export async function rejudge(
   countEnded(
     world,
     'batch',
-    outcomes.map(({ outcome }) => outcome),
+    outcomes.map(({ seq, outcome }) => ({ outcome, place: { batch, seq } })),
   );
   return { left, accepted: outcomes.length };
 }

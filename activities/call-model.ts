@@ -1,4 +1,4 @@
-import { ApplicationFailure, Context } from '@temporalio/activity';
+import { ApplicationFailure, Context, log } from '@temporalio/activity';
 import type { Info } from '@temporalio/activity';
 import { ApplicationFailureCategory } from '@temporalio/common';
 import { providerDelayMs } from '../src/core/backoff.ts';
@@ -71,7 +71,7 @@ export async function callModel(options: {
   /** Whether an open circuit ends the attempt at its first failure. */
   readonly failsOnOutage: boolean;
 }): Promise<AnsweredCall> {
-  const { provider, request, attempt, retry, place, watch, metrics } = options;
+  const { provider, request, attempt, place, watch, metrics } = options;
   const context = Context.current();
   const { info } = context;
   const carried = resume(info);
@@ -106,7 +106,7 @@ export async function callModel(options: {
     const failure = classifyFailure(error, Date.now());
     count(failure?.type ?? 'internal_error');
     if (failure === undefined) throw error;
-    throw providerFailure({ ...options, failure, carried, ledger, attempt, retry, context });
+    throw providerFailure({ ...options, ...asked, requestId, failure, carried, ledger, context });
   } finally {
     clearInterval(beat);
   }
@@ -206,6 +206,9 @@ async function rest(options: {
 }
 
 function providerFailure(options: {
+  readonly provider: string;
+  readonly model: string;
+  readonly requestId: string;
   readonly failure: ClassifiedFailure;
   readonly carried: Carried;
   readonly ledger: CallLedger;
@@ -215,7 +218,8 @@ function providerFailure(options: {
   readonly watch: GateWatch;
   readonly failsOnOutage: boolean;
 }): ApplicationFailure {
-  const { failure, carried, ledger, attempt, retry, context, watch, failsOnOutage } = options;
+  const { provider, model, requestId, failure, carried, ledger, attempt, retry } = options;
+  const { context, watch, failsOnOutage } = options;
   watch.failed(failure);
   const count = ledger.failures.length + 1;
   const isGivenUp = failsOnOutage && watch.isClosedToCalls();
@@ -230,6 +234,7 @@ function providerFailure(options: {
     ...(refuses === undefined ? {} : { refuses }),
     delayMs: delayMs === null ? null : Math.round(delayMs),
   };
+  log.info('a call failed', { provider, model, failure: type, status, delayMs: entry.delayMs, requestId });
   const next: CallLedger = { ...ledger, failures: [...ledger.failures, entry] };
   const dueAt = Date.now() + (delayMs ?? 0);
   context.heartbeat({ ...carried, failures: next.failures, dueAt } satisfies Carried);

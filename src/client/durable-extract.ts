@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { Client, Connection, WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
-import type { WorkflowHandle } from '@temporalio/client';
+import type { ConnectionOptions, WorkflowHandle } from '@temporalio/client';
 import { z } from 'zod';
 import { readGivenDocument } from '../core/batch-input.ts';
 import type { InputEntry } from '../core/batch-input.ts';
@@ -22,6 +22,8 @@ import type { Json, JsonObject } from '../core/json.ts';
 import { stackHome } from '../stack/home.ts';
 import { resolveTemporalConnection } from '../stack/connection.ts';
 import type { Environment } from '../stack/progress.ts';
+import { openTracing } from '../telemetry/open-tracing.ts';
+import type { Tracing } from '../telemetry/tracing.ts';
 import { openStore } from '../store/open-store.ts';
 import type { Store } from '../store/open-store.ts';
 import { BatchHandle } from './batch-handle.ts';
@@ -93,12 +95,24 @@ export class DurableExtract {
   readonly client: Client;
   readonly #connection: Connection;
   readonly #env: Environment;
+  readonly #tracing: Tracing | undefined;
   #store: Promise<Store> | undefined;
 
-  private constructor(connection: Connection, namespace: string, env: Environment) {
+  private constructor(options: {
+    readonly connection: Connection;
+    readonly namespace: string;
+    readonly env: Environment;
+    readonly tracing: Tracing | undefined;
+  }) {
+    const { connection, namespace, env, tracing } = options;
     this.#connection = connection;
     this.#env = env;
-    this.client = new Client({ connection, namespace });
+    this.#tracing = tracing;
+    this.client = new Client({
+      connection,
+      namespace,
+      ...(tracing === undefined ? {} : { interceptors: { workflow: [tracing.ofClient] } }),
+    });
   }
 
   /**
@@ -110,9 +124,13 @@ export class DurableExtract {
     options: { readonly address?: string; readonly namespace?: string; readonly env?: Environment } = {},
   ): Promise<DurableExtract> {
     const env = options.env ?? process.env;
+    const open = async (given: ConnectionOptions, namespace: string): Promise<DurableExtract> => {
+      const tracing = await openTracing(env, 'durable-extract-client');
+      const connection = await Connection.connect(given);
+      return new DurableExtract({ connection, namespace, env, tracing });
+    };
     if (options.address !== undefined) {
-      const connection = await Connection.connect({ address: options.address });
-      return new DurableExtract(connection, options.namespace ?? 'default', env);
+      return open({ address: options.address }, options.namespace ?? 'default');
     }
     const resolved = resolveTemporalConnection({ env, home: stackHome({ env }) });
     if (resolved === undefined) {
@@ -121,8 +139,7 @@ export class DurableExtract {
           'Run `npx durable-extract up`, or set TEMPORAL_ADDRESS.',
       );
     }
-    const connection = await Connection.connect(resolved.clientOptions);
-    return new DurableExtract(connection, options.namespace ?? resolved.namespace, env);
+    return open(resolved.clientOptions, options.namespace ?? resolved.namespace);
   }
 
   /** Extracts and waits. An extraction that gives up is an outcome with `success: false`, not an error. */
@@ -244,6 +261,7 @@ export class DurableExtract {
   async close(): Promise<void> {
     await this.#connection.close();
     await (await this.#store)?.close();
+    await this.#tracing?.end();
   }
 
   async #start(options: {

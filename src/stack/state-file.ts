@@ -35,6 +35,8 @@ export interface StackFile {
     /** Those that were registered; absent where an earlier version prepared it. */
     readonly searchAttributes?: string;
   };
+  /** Where the worker serves its metrics, as `up --metrics` said. */
+  readonly metrics?: string;
   readonly processes: Readonly<Record<string, ManagedProcessRecord>>;
 }
 

@@ -10,6 +10,7 @@ import { WORKFLOW_TASK_QUEUE, providerTaskQueue } from '../core/contract.ts';
 import type { Provider } from '../provider/provider.ts';
 import { stackHome } from '../stack/home.ts';
 import type { Environment } from '../stack/progress.ts';
+import { openTracing } from '../telemetry/open-tracing.ts';
 import { openStore } from '../store/open-store.ts';
 import { showGates } from './gate-metrics.ts';
 import { openGates } from './gates.ts';
@@ -50,6 +51,7 @@ export async function runWorkers(options: {
   const { namespace, providers } = options;
   const store = await openStore({ env: options.env, home: stackHome({ env: options.env }) });
   const graceMs = options.shutdownGraceMs ?? SHUTDOWN_GRACE_MS;
+  const tracing = await openTracing(options.env, 'durable-extract-worker');
   const connection = await NativeConnection.connect(options.connection);
   const server = { connection, namespace };
   const { metricMeter } = Runtime.instance();
@@ -73,13 +75,16 @@ export async function runWorkers(options: {
     // The SDK holds heartbeats back for most of their timeout by itself; a cancellation would wait as long.
     maxHeartbeatThrottleInterval: 400,
     defaultHeartbeatThrottleInterval: 400,
+    ...tracing?.ofWorker,
   };
   const workers = await withoutWorkflowStackTraces(async () =>
     Promise.all([
       Worker.create({
         ...shared,
         taskQueue: WORKFLOW_TASK_QUEUE,
-        workflowBundle: { codePath: await workflowBundle(options.env) },
+        workflowBundle: {
+          codePath: await workflowBundle(options.env, { isTraced: tracing !== undefined }),
+        },
         activities: { ...houseActivities(world) },
       }),
       ...providers.map(({ name }) =>
@@ -100,6 +105,7 @@ export async function runWorkers(options: {
     endShowing();
     await connection.close();
     await store.close();
+    await tracing?.end();
   });
   return {
     taskQueues: workers.map(({ options: { taskQueue } }) => taskQueue),
