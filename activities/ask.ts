@@ -235,7 +235,12 @@ function tell({ metrics }: World, judged: StoredAttempt): void {
   log.info('an answer was judged', {
     documentId,
     ...(batchId === NO_BATCH ? {} : { batch: batchId }),
-    ...{ requestId, provider, model, mode, schema, verdict: verdict.status },
+    requestId,
+    provider,
+    model,
+    mode,
+    schema,
+    verdict: verdict.status,
     ...(verdict.status === 'accepted' ? {} : { problem: verdict.problem.type }),
     latencyMs: Math.round(latencyMs),
   });

@@ -32,11 +32,14 @@ function recorded(name: string): History {
 }
 
 /** What today's workflows make of histories: an error for each that they do not follow. */
-async function replay(histories: Readonly<Record<string, History>>): Promise<Record<string, unknown>> {
+async function replay(
+  histories: Readonly<Record<string, History>>,
+  bundle = codePath,
+): Promise<Record<string, unknown>> {
   const named = Object.entries(histories).map(([workflowId, history]) => ({ workflowId, history }));
   const results: Record<string, unknown> = {};
   for await (const { workflowId, error } of Worker.runReplayHistories(
-    { workflowBundle: { codePath } },
+    { workflowBundle: { codePath: bundle } },
     named,
   )) {
     results[workflowId] = error;
@@ -65,6 +68,12 @@ function threeAsks() {
 describe('histories of earlier runs', () => {
   it('are followed by the workflows of today', async () => {
     const results = await replay(Object.fromEntries(NAMES.map((name) => [name, recorded(name)])));
+    expect(results).toEqual(Object.fromEntries(NAMES.map((name) => [name, undefined])));
+  });
+
+  it('are followed with traces on, too, so that they can be switched on at any time', async () => {
+    const traced = await workflowBundle(testEnvironment(), { isTraced: true });
+    const results = await replay(Object.fromEntries(NAMES.map((name) => [name, recorded(name)])), traced);
     expect(results).toEqual(Object.fromEntries(NAMES.map((name) => [name, undefined])));
   });
 
