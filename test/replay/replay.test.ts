@@ -39,7 +39,7 @@ async function replay(
   const named = Object.entries(histories).map(([workflowId, history]) => ({ workflowId, history }));
   const results: Record<string, unknown> = {};
   for await (const { workflowId, error } of Worker.runReplayHistories(
-    { workflowBundle: { codePath: bundle } },
+    { workflowBundle: { codePath: bundle }, sinks: { exporter: { export: { fn() {} } } } },
     named,
   )) {
     results[workflowId] = error;

@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { METRIC_NAMES } from '../../activities/metrics.ts';
 import { DurableExtract } from '../../src/client/index.ts';
@@ -9,10 +10,13 @@ import type { BatchStatus } from '../../src/core/batch-contract.ts';
 import { startSimulatedProvider } from '../../src/provider/simulated.ts';
 import type { SimulatedProvider } from '../../src/provider/simulated.ts';
 import { freePort } from '../../src/stack/ports.ts';
+import { workflowBundle } from '../../src/worker/workflow-bundle.ts';
 import { until } from '../stack/temp-home.ts';
 import { startOtlpCollector } from '../support/otlp-collector.ts';
+import type { ReceivedSpan } from '../support/otlp-collector.ts';
 import { scrape, total } from '../support/prometheus.ts';
 import type { Sample } from '../support/prometheus.ts';
+import { quietRuntime } from '../support/scripted-worker.ts';
 import { endTestStacks, startTestStack, startWorkerProcess, temporalCli } from '../support/test-stack.ts';
 import type { TestStack, WorkerProcess } from '../support/test-stack.ts';
 
@@ -153,15 +157,13 @@ describe('metrics', () => {
   });
 
   it('have the labels that the Grafana dashboard asks for', () => {
-    const labels = (name: string) =>
-      new Set(samples.filter((each) => each.name === name).flatMap((each) => Object.keys(each.labels)));
     for (const expr of dashboardQueries()) {
       const names = expr.match(/\b(?:durable_extract|temporal)_\w+/g) ?? [];
       const asked = [
         ...[...expr.matchAll(/ by \(([^)]*)\)/g)].flatMap(([, list = '']) => list.split(', ')),
         ...[...expr.matchAll(/(\w+)=~?"/g)].map(([, label = '']) => label),
       ].filter((label) => label !== 'instance');
-      const unknown = asked.filter((label) => !names.some((name) => labels(name).has(label)));
+      const unknown = asked.filter((label) => !names.some((name) => labelsOf(name).has(label)));
       expect({ expr, unknown }).toEqual({ expr, unknown: [] });
     }
   });
@@ -183,6 +185,10 @@ describe('metrics', () => {
   });
 });
 
+function labelsOf(name: string): ReadonlySet<string> {
+  return new Set(samples.filter((each) => each.name === name).flatMap(({ labels }) => Object.keys(labels)));
+}
+
 function dashboardQueries(): readonly string[] {
   const { panels } = JSON.parse(readFileSync(DASHBOARD, 'utf8')) as {
     readonly panels: readonly { readonly targets?: readonly { readonly expr: string }[] }[];
@@ -195,15 +201,16 @@ function isKnown(known: ReadonlySet<string>, name: string): boolean {
   return known.has(name) || ['_bucket', '_sum', '_count'].every((part) => known.has(`${name}${part}`));
 }
 
+/** A span of the workflow `extract/single`, by its name. */
+function ofSingle(span: string): ReceivedSpan | undefined {
+  return collector.spans().find(({ name, attributes }) => {
+    const workflowId = attributes['temporalWorkflowId'] ?? attributes['workflowId'];
+    return name === span && workflowId === 'extract/single';
+  });
+}
+
 describe('traces', () => {
   it('lead from the client over the workflow to its activities', async () => {
-    const name = (span: string) => collector.spans().filter((each) => each.name === span);
-    const workflowId = 'extract/single';
-    const ofSingle = (span: string) =>
-      name(span).find(
-        ({ attributes }) =>
-          attributes['temporalWorkflowId'] === workflowId || attributes['workflowId'] === workflowId,
-      );
     await until(
       () => ofSingle('RunWorkflow:extract') !== undefined && ofSingle('RunActivity:ask') !== undefined,
     );
@@ -245,6 +252,20 @@ describe('traces', () => {
     for (const body of collector.bodies) {
       expect(body).not.toMatch(/Zebulon|zq\d*@|sk-secret|years old/);
     }
+  });
+
+  it('can be switched off while workflows are under way', async () => {
+    quietRuntime();
+    const codePath = await workflowBundle(stack.env);
+    const ids = ['extract/single', 'batch/faulty', 'batch/faulty/1'];
+    const histories = ids.map(async (workflowId) => ({
+      workflowId,
+      history: await traced.client.workflow.getHandle(workflowId).fetchHistory(),
+    }));
+    const results = Worker.runReplayHistories({ workflowBundle: { codePath } }, await Promise.all(histories));
+    const errors: Record<string, unknown> = {};
+    for await (const { workflowId, error } of results) errors[workflowId] = error;
+    expect(errors).toEqual(Object.fromEntries(ids.map((id) => [id, undefined])));
   });
 
   it('cost a process without an endpoint nothing', async () => {
