@@ -1,3 +1,4 @@
+import { setCurrentDetails } from '@temporalio/workflow';
 import type { CompleteInput, Completion } from '../src/core/contract.ts';
 import { NO_USAGE } from '../src/core/usage.ts';
 import { prepareCompletion } from './house-activities.ts';
@@ -11,6 +12,7 @@ export async function complete(input: CompleteInput): Promise<Completion> {
   const { provider, model, simulated, retry, timeoutMs } = prepared;
   const said = { model: `${provider}/${model}`, simulated };
   tellSearch(prepared, { model: said.model });
+  setCurrentDetails(`**Asking** ${said.model}`);
   try {
     const { text, finish, usage, ledger } = await modelActivitiesFor(prepared, {
       summary: `completion · ${model}`,
@@ -22,11 +24,13 @@ export async function complete(input: CompleteInput): Promise<Completion> {
       timeoutMs,
     });
     const stopped = finish === 'refusal' ? 'refused' : finish === 'content_filter' ? 'content_filter' : null;
+    setCurrentDetails(`**${stopped === null ? 'Answered' : `Not answered (${stopped})`}** by ${said.model}`);
     tellSearch(prepared, { outcome: stopped ?? 'success', lastProblem: ledger.failures.at(-1)?.type });
     return { ...said, success: stopped === null, text, errors: ledger.failures, usage, stopped };
   } catch (error) {
     const { type, ledger } = providerFailureOf(error, 1);
     const usage = { ...NO_USAGE, calls: ledger.failures.length + ledger.interrupted };
+    setCurrentDetails(`**Not answered (${type})** by ${said.model}`);
     tellSearch(prepared, { outcome: type, lastProblem: type });
     return { ...said, success: false, text: null, errors: ledger.failures, usage, stopped: type };
   }

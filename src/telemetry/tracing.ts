@@ -17,6 +17,7 @@ import {
 } from '@temporalio/interceptors-opentelemetry';
 import type { ActivityInboundCallsInterceptor, WorkerOptions } from '@temporalio/worker';
 import type { AskInput } from '../../activities/ask.ts';
+import type { SayInput } from '../../activities/say.ts';
 import { IdsOnlyProcessor } from './ids-only.ts';
 
 /** What traces need of a client and a worker. */
@@ -73,12 +74,17 @@ function naming({ info }: Context): ActivityInboundCallsInterceptor {
   return {
     execute(input, next) {
       const [given] = input.args;
-      const named = info.activityType === 'ask' ? attributesOf(given as AskInput) : {};
+      const named = NAMED[info.activityType]?.(given) ?? {};
       trace.getActiveSpan()?.setAttributes({ ...named, 'durable_extract.try': info.attempt });
       return next(input);
     },
   };
 }
+
+const NAMED: Readonly<Record<string, (given: unknown) => Attributes>> = {
+  ask: (given) => attributesOf(given as AskInput),
+  say: (given) => routeAttributes(given as SayInput),
+};
 
 function attributesOf({ document, ask, settings, route }: AskInput): Attributes {
   const asked = route ?? settings;
@@ -87,8 +93,10 @@ function attributesOf({ document, ask, settings, route }: AskInput): Attributes 
       ? { 'durable_extract.batch': document.batch, 'durable_extract.seq': document.seq }
       : { 'durable_extract.document': document.id }),
     'durable_extract.attempt': ask.attempt,
-    ...(asked === undefined
-      ? {}
-      : { 'durable_extract.provider': asked.provider, 'durable_extract.model': asked.model }),
+    ...(asked === undefined ? {} : routeAttributes(asked)),
   };
+}
+
+function routeAttributes({ provider, model }: Pick<SayInput, 'provider' | 'model'>): Attributes {
+  return { 'durable_extract.provider': provider, 'durable_extract.model': model };
 }
