@@ -17,8 +17,9 @@ export function searchability(server: {
   let askedAt = 0;
   let isSaid = false;
   const ask = async (): Promise<boolean> => {
-    const missing = missingSearchAttributes(await registeredIn(server));
-    if (missing.length > 0 && !isSaid) {
+    const registered = await registeredIn(server);
+    const missing = missingSearchAttributes(registered ?? {});
+    if (registered !== undefined && missing.length > 0 && !isSaid) {
       isSaid = true;
       Runtime.instance().logger.warn(
         `The namespace '${server.namespace}' does not have the search attributes ${missing.map(({ name }) => name).join(', ')}: ` +
@@ -37,14 +38,17 @@ export function searchability(server: {
   };
 }
 
-/** By name. Temporal Cloud has no operator service, but tells the names that a namespace gave to its columns. */
+/**
+ * By name; undefined where the server does not tell. Temporal Cloud has no operator service, but tells the names that a
+ * namespace gave to its columns.
+ */
 async function registeredIn({
   connection,
   namespace,
 }: {
   readonly connection: NativeConnection;
   readonly namespace: string;
-}): Promise<Readonly<Record<string, unknown>>> {
+}): Promise<Readonly<Record<string, unknown>> | undefined> {
   try {
     const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
     return customAttributes ?? {};
@@ -56,6 +60,7 @@ async function registeredIn({
     const names = Object.values(config?.customSearchAttributeAliases ?? {});
     return Object.fromEntries(names.map((name) => [name, true]));
   } catch {
-    return {};
+    // Away: it is asked again soon.
+    return undefined;
   }
 }
