@@ -1,7 +1,15 @@
 import { Context, log, sleep } from '@temporalio/activity';
 import type { CompiledSchema } from '../src/core/compile-schema.ts';
 import { NO_BATCH } from '../src/core/contract.ts';
-import type { Document, DocumentReference, Problem, Turn, Usage, Verdict } from '../src/core/contract.ts';
+import type {
+  Budget,
+  Document,
+  DocumentReference,
+  Problem,
+  Turn,
+  Usage,
+  Verdict,
+} from '../src/core/contract.ts';
 import { feedbackMessage, fieldsMessage, partMessage } from '../src/core/feedback.ts';
 import { fieldsSchema, partOfRecord } from '../src/core/fields.ts';
 import type { Json, JsonObject } from '../src/core/json.ts';
@@ -10,9 +18,11 @@ import type { FieldsAnswer } from '../src/core/judge.ts';
 import { askedOf } from '../src/core/strategy.ts';
 import type { Ask } from '../src/core/strategy.ts';
 import type { PreparedExtraction, Route } from '../src/core/prepared.ts';
+import type { PromptMessage } from '../src/provider/provider.ts';
 import type { AttemptKey, StoredAttempt } from '../src/store/attempts.ts';
-import { exceedsBudget } from './budget.ts';
+import { estimateOf, exceedsBudget } from './budget.ts';
 import type { Spent } from './budget.ts';
+import type { Reservation } from './batch-spending.ts';
 import { callModel, ledgerSoFar } from './call-model.ts';
 import type { CallLedger } from './call-model.ts';
 import { composeMessages } from './compose-messages.ts';
@@ -42,8 +52,8 @@ export type AskResult =
   | Judged
   /** No call was made: it would have exceeded the budget. */
   | { readonly status: 'over_budget' }
-  /** No further call was made: the batch is paused, or was cancelled. */
-  | { readonly status: 'held'; readonly ledger: CallLedger };
+  /** No further call was made: the batch is paused, or was cancelled; or its budget, which is given then, does not cover it. */
+  | { readonly status: 'held'; readonly ledger: CallLedger; readonly budget?: Budget };
 
 /** An answer, judged, and written down in the store. */
 export interface Judged {
@@ -69,6 +79,8 @@ interface Question {
   readonly documentId: string;
   readonly text: string;
   readonly settings: PreparedExtraction;
+  /** Of its whole batch. */
+  readonly batchBudget: Budget | undefined;
   readonly schema: CompiledSchema;
   readonly schemaName: string;
   /** The answer that the store has already. */
@@ -88,7 +100,7 @@ export async function ask(world: World, input: AskInput): Promise<AskResult> {
   const { ask: how, spent } = input;
   const { settings, schema, schemaName, text } = question;
   const { systemPrompt, budget } = settings;
-  const { provider, model } = input.route ?? settings;
+  const { provider } = input.route ?? settings;
   const wanted = await wantedFields(world, question, input);
   const jsonSchema = wanted?.jsonSchema ?? schema.jsonSchema;
   const messages = composeMessages({
@@ -103,7 +115,51 @@ export async function ask(world: World, input: AskInput): Promise<AskResult> {
   });
   const { prices } = world.provider(provider);
   const asked = { ...settings, ...input.route };
-  if (exceedsBudget({ budget, spent, messages, settings: asked, prices })) return { status: 'over_budget' };
+  const { longestAnswerTokens } = spent;
+  const costOf = (answerTokens: number) => estimateOf({ messages, answerTokens, settings: asked, prices });
+  if (exceedsBudget(budget, spent, costOf(longestAnswerTokens))) return { status: 'over_budget' };
+  const reservation = await reserve(world, question, (mean) => costOf(Math.max(mean, longestAnswerTokens)));
+  if (reservation === 'not covered') {
+    return { status: 'held', ledger: ledgerSoFar(), budget: question.batchBudget ?? {} };
+  }
+  let usage: Usage | undefined;
+  try {
+    const stored = await askNow(world, input, question, { messages, jsonSchema, wanted });
+    ({ usage } = stored);
+    return resultOf(stored);
+  } finally {
+    reservation?.settle(usage);
+  }
+}
+
+/** Sets aside what a call will cost its batch, where that has a budget. */
+async function reserve(
+  { spending }: World,
+  { batchId, batchBudget }: Question,
+  estimate: Parameters<World['spending']['reserve']>[2],
+): Promise<Reservation | undefined | 'not covered'> {
+  if (batchBudget === undefined) return undefined;
+  return (await spending.reserve(batchId, batchBudget, estimate)) ?? 'not covered';
+}
+
+/** Makes the call, judges its answer and writes it down. */
+async function askNow(
+  world: World,
+  input: AskInput,
+  question: Question,
+  {
+    messages,
+    jsonSchema,
+    wanted,
+  }: {
+    readonly messages: readonly PromptMessage[];
+    readonly jsonSchema: JsonObject;
+    readonly wanted: WantedFields | undefined;
+  },
+): Promise<StoredAttempt> {
+  const { ask: how } = input;
+  const { settings, schema, schemaName } = question;
+  const { provider, model } = input.route ?? settings;
   const { reply, ledger, requestId, askedAt, latencyMs } = await callModel({
     provider: world.provider(provider),
     place: placeOf(input),
@@ -122,7 +178,7 @@ export async function ask(world: World, input: AskInput): Promise<AskResult> {
       ...(how.maxOutputTokens === undefined ? {} : { maxOutputTokens: how.maxOutputTokens }),
     },
   });
-  const attempt: StoredAttempt = {
+  const recorded = await record(world, {
     batchId: question.batchId,
     documentId: question.documentId,
     round: input.round,
@@ -145,10 +201,9 @@ export async function ask(world: World, input: AskInput): Promise<AskResult> {
     interrupted: ledger.interrupted,
     latencyMs,
     askedAt,
-  };
-  const recorded = await record(world, attempt);
-  tell(world, attempt);
-  return resultOf(recorded);
+  });
+  tell(world, recorded);
+  return recorded;
 }
 
 /** A question for some fields only. */
@@ -194,7 +249,8 @@ async function open(world: World, input: AskInput): Promise<Question | 'held'> {
   // Only a second try of the activity can find an answer.
   const isFirstTry = Context.current().info.attempt === 1;
   const recorded = isFirstTry ? undefined : await world.store.attempts.read(key);
-  return { ...key, text, settings, schema, schemaName: settings.schema.name, recorded };
+  const schemaName = settings.schema.name;
+  return { ...key, text, settings, batchBudget: undefined, schema, schemaName, recorded };
 }
 
 async function openOfBatch(
@@ -210,7 +266,8 @@ async function openOfBatch(
   const { name, jsonSchema } = await world.schemas.stored(stored.schemaHash ?? schemaHash);
   const schema = world.schemas.compile({ name, jsonSchema });
   const { id: documentId, text, recorded } = stored;
-  return { batchId, documentId, text, settings, schema, schemaName: name, recorded };
+  const batchBudget = batch.budget ?? undefined;
+  return { batchId, documentId, text, settings, batchBudget, schema, schemaName: name, recorded };
 }
 
 /**

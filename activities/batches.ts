@@ -3,7 +3,8 @@ import { shardWorkflowId } from '../src/core/batch-contract.ts';
 import type { BatchSettings, BatchState, RoundKind } from '../src/core/batch-contract.ts';
 import type { NextRound } from '../src/core/batch-signals.ts';
 import type { BatchLearning } from '../src/core/learning.ts';
-import { judge } from '../src/core/judge.ts';
+import type { Budget } from '../src/core/contract.ts';
+import { judge, judgeRecord } from '../src/core/judge.ts';
 import type {
   OpenedBatch,
   PendingDocument,
@@ -53,6 +54,7 @@ export async function openBatch(
   const isPaused = state === 'paused';
   if (!isPaused) await world.store.batches.setState(id, 'running');
   const learning = prepared.settings.learns === true ? batch.learning : null;
+  const { budget } = batch;
   return {
     ...prepared,
     settings: { ...prepared.settings, ...(await searchableIn(world)) },
@@ -62,6 +64,7 @@ export async function openBatch(
     concurrency,
     isPaused,
     ...(learning === null ? {} : { learning }),
+    ...(budget === null ? {} : { budget }),
   };
 }
 
@@ -209,8 +212,8 @@ export async function recordExtraction(
 }
 
 /**
- * Judges the stored answers to documents by the schema of the batch's new round, newest first, and writes the outcomes of
- * those that pass.
+ * Judges what was entered by hand for documents, and else their stored answers, newest first, by the schema of the batch's
+ * new round; writes the outcomes of those that pass.
  *
  * @returns the documents that none of their answers passes for, and so are to be asked about.
  */
@@ -225,12 +228,23 @@ export async function rejudge(
   const ids = await store.documents.idsOf(batch, seqs);
   const documentIds = [...ids.values()];
   const answers = await store.attempts.ofEarlierRounds({ batchId: batch, round, documentIds });
+  const byHand = await store.reviews.corrected({ batchId: batch, round, documentIds });
+  let kept = 0;
   const left: PendingDocument[] = [];
   const passed: StoredAttempt[] = [];
   const outcomes: DocumentOutcome[] = [];
   for (const document of documents) {
     const schema = await world.schemas.stored(document.schemaHash ?? prepared.schemaHash);
     const compiled = world.schemas.compile(schema);
+    const corrected = byHand.get(ids.get(document.seq) ?? '');
+    if (corrected !== undefined) {
+      const verdict = judgeRecord(corrected.data, compiled, prepared.settings);
+      if (verdict.status === 'accepted') {
+        await store.reviews.correct({ ...corrected, batchId: batch, round, data: verdict.data });
+        kept += 1;
+        continue;
+      }
+    }
     const judged = (answers.get(ids.get(document.seq) ?? '') ?? []).map((answer): StoredAttempt => ({
       ...answer,
       round,
@@ -258,7 +272,7 @@ export async function rejudge(
     'batch',
     outcomes.map(({ seq, outcome }) => ({ outcome, place: { batch, seq } })),
   );
-  return { left, accepted: outcomes.length };
+  return { left, accepted: outcomes.length + kept };
 }
 
 /** An answer that was paid for in an earlier round. */
@@ -284,9 +298,25 @@ function rejudgedOutcome(
 /** Writes down where a batch stands; calls that are under way look at it. */
 export async function setBatchState(
   world: World,
-  { batch, state }: { readonly batch: string; readonly state: Exclude<BatchState, 'failed'> },
+  {
+    batch,
+    state,
+    pausedFor = null,
+  }: {
+    readonly batch: string;
+    readonly state: Exclude<BatchState, 'failed'>;
+    readonly pausedFor?: StoredBatch['pausedFor'];
+  },
 ): Promise<void> {
-  await world.store.batches.setState(batch, state);
+  await world.store.batches.setState(batch, state, { pausedFor });
+}
+
+/** Writes down what a batch may spend from now on. */
+export async function setBatchBudget(
+  world: World,
+  { batch, budget }: { readonly batch: string; readonly budget: Budget },
+): Promise<void> {
+  await world.store.batches.setBudget(batch, budget);
 }
 
 /** Writes down how many documents are in work at once, for the next run of the coordinator. */

@@ -1,4 +1,6 @@
 import type { Budget } from '../src/core/contract.ts';
+import type { Expense } from '../src/core/expense.ts';
+import { addExpense, isWithin } from '../src/core/expense.ts';
 import type { PreparedCall } from '../src/core/prepared.ts';
 import { costUsd, estimateTokens } from '../src/core/usage.ts';
 import type { PromptMessage, Provider } from '../src/provider/provider.ts';
@@ -12,22 +14,24 @@ export interface Spent {
   readonly longestAnswerTokens: number;
 }
 
-/** Whether a call would take a conversation over its budget, by an estimate: the messages' text, and the longest answer so far. */
-export function exceedsBudget(options: {
-  readonly budget: Budget;
-  readonly spent: Spent;
+/** What a call will cost, by an estimate: the messages' text, and an answer of so many tokens. */
+export function estimateOf(options: {
   readonly messages: readonly PromptMessage[];
+  readonly answerTokens: number;
   readonly settings: PreparedCall;
   /** The provider's own. Default: list prices alone. */
   readonly prices?: Provider['prices'] | undefined;
-}): boolean {
-  const { budget, spent, messages, settings, prices } = options;
-  if (budget.maxTokens === undefined && budget.maxCostUsd === undefined) return false;
+}): Expense {
+  const { messages, answerTokens, settings, prices } = options;
   const promptTokens = estimateTokens(messages.map(({ content }) => content).join(''));
-  const { longestAnswerTokens } = spent;
-  const tokens = spent.tokens + promptTokens + longestAnswerTokens;
-  if (budget.maxTokens !== undefined && tokens > budget.maxTokens) return true;
-  if (budget.maxCostUsd === undefined || settings.simulated) return false;
-  const next = costUsd(settings.model, promptTokens, longestAnswerTokens, prices) ?? 0;
-  return (spent.costUsd ?? 0) + next > budget.maxCostUsd;
+  return {
+    tokens: promptTokens + answerTokens,
+    costUsd: settings.simulated ? 0 : costUsd(settings.model, promptTokens, answerTokens, prices),
+  };
+}
+
+/** Whether a call would take a conversation over its budget. A price that is not known is taken for none. */
+export function exceedsBudget(budget: Budget, spent: Spent, call: Expense): boolean {
+  const known = { tokens: spent.tokens, costUsd: spent.costUsd ?? 0 };
+  return !isWithin(budget, addExpense(known, { ...call, costUsd: call.costUsd ?? 0 }));
 }

@@ -1,8 +1,11 @@
+import type { Verdict } from '../src/core/contract.ts';
 import type { OpenedBatch, PreparedCall, PreparedExtraction } from '../src/core/prepared.ts';
 import { ask } from './ask.ts';
 import { endingFaults } from './ending-faults.ts';
 import type { AskInput, AskResult } from './ask.ts';
 import * as batches from './batches.ts';
+import { correct, endReview } from './correct.ts';
+import type { CorrectInput } from './correct.ts';
 import * as gates from './gate.ts';
 import { prepareCompletion, prepareExtraction } from './prepare.ts';
 import { say } from './say.ts';
@@ -23,9 +26,12 @@ export interface StoreActivities {
   countFailed(input: Input<typeof batches.countFailed>): Promise<number>;
   recordOutcomes(input: Input<typeof batches.recordOutcomes>): ReturnType<typeof batches.recordOutcomes>;
   recordExtraction(input: Input<typeof batches.recordExtraction>): Promise<void>;
+  correct(input: CorrectInput): Promise<Verdict>;
+  endReview(input: Input<typeof endReview>): Promise<void>;
   rejudge(input: Input<typeof batches.rejudge>): ReturnType<typeof batches.rejudge>;
   setBatchState(input: Input<typeof batches.setBatchState>): Promise<void>;
   setBatchConcurrency(input: Input<typeof batches.setBatchConcurrency>): Promise<void>;
+  setBatchBudget(input: Input<typeof batches.setBatchBudget>): Promise<void>;
   setBatchLearning(input: Input<typeof batches.setBatchLearning>): Promise<void>;
   endedShards(input: Parameters<typeof batches.endedShards>[0]): ReturnType<typeof batches.endedShards>;
   openGate(input: Input<typeof gates.openGate>): ReturnType<typeof gates.openGate>;
@@ -54,9 +60,12 @@ export function houseActivities(world: World): PlanningActivities & StoreActivit
     countFailed: (input) => batches.countFailed(world, input),
     recordOutcomes: (input) => batches.recordOutcomes(world, input),
     recordExtraction: (input) => batches.recordExtraction(world, input),
+    correct: (input) => correct(world, input),
+    endReview: (input) => endReview(world, input),
     rejudge: (input) => batches.rejudge(world, input),
     setBatchState: (input) => batches.setBatchState(world, input),
     setBatchConcurrency: (input) => batches.setBatchConcurrency(world, input),
+    setBatchBudget: (input) => batches.setBatchBudget(world, input),
     setBatchLearning: (input) => batches.setBatchLearning(world, input),
     endedShards: (input) => batches.endedShards(input),
     openGate: (input) => gates.openGate(world, input),

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { DEFAULT_RETRY, MODES, ON_OUTAGE, STRATEGIES, TRANSCRIPTS } from '../src/core/contract.ts';
 import type { DocumentReference, Mode, RetryConfig, SchemaReference } from '../src/core/contract.ts';
+import { ON_EXHAUSTED } from '../src/core/correction.ts';
 import { isJsonObject } from '../src/core/json.ts';
 import type { JsonObject } from '../src/core/json.ts';
 import type { PreparedCall, PreparedExtraction, PreparedModes, Route } from '../src/core/prepared.ts';
@@ -27,6 +28,11 @@ const retryShape = z.strictObject({
   maxRetryAfterMs: delay.default(DEFAULT_RETRY.maxRetryAfterMs),
 });
 
+const budgetShape = z.strictObject({
+  maxTokens: positive.optional(),
+  maxCostUsd: z.number().positive().optional(),
+});
+
 const settingsFields = {
   schema: z.strictObject({
     name: z.string().min(1),
@@ -40,16 +46,19 @@ const settingsFields = {
   transcript: z.enum(TRANSCRIPTS).optional(),
   coerce: z.boolean().default(true),
   retry: retryShape.prefault({}),
-  budget: z
-    .strictObject({ maxTokens: positive.optional(), maxCostUsd: z.number().positive().optional() })
-    .default({}),
+  budget: budgetShape.default({}),
   onOutage: z.enum(ON_OUTAGE).default('wait'),
   deadlineMs: positive.optional(),
+  onExhausted: z.enum(ON_EXHAUSTED).default('fail'),
+  reviewDeadlineMs: positive.optional(),
 };
 
 const settingsShape = z.strictObject(settingsFields);
 
-const batchShape = settingsShape.extend({ learn: z.boolean().default(true) });
+const batchShape = settingsShape.extend({
+  learn: z.boolean().default(true),
+  batchBudget: budgetShape.default({}),
+});
 
 const extractShape = z.strictObject({
   document: z.strictObject({ id: z.string().min(1), text: z.string().min(1).max(MAX_TEXT_CHARS) }),
@@ -96,8 +105,9 @@ function isOfBatch(input: unknown): boolean {
 
 /** Checks the settings of a batch, as an `extract` input's. */
 export function prepareSettings(world: World, settings: unknown): PreparedExtraction {
-  const { learn, ...rest } = parse(batchShape, settings);
+  const { learn, batchBudget, ...rest } = parse(batchShape, settings);
   const prepared = prepare(world, rest);
+  if (batchBudget.maxCostUsd !== undefined) requirePrices(world, 'batchBudget', prepared);
   return learn && prepared.strategy === 'adaptive' ? { ...prepared, learns: true } : prepared;
 }
 
@@ -125,14 +135,7 @@ function prepare(world: World, given: z.output<typeof settingsShape>): PreparedE
   };
   const { jsonSchema } = world.schemas.compile(reference);
   const call = prepareCall(world, model, retry);
-  const { prices } = world.provider(call.provider);
-  if (budget.maxCostUsd !== undefined && !call.simulated && costUsd(call.model, 1, 1, prices) === null) {
-    throw invalidInput(
-      `budget.maxCostUsd: no price is known for '${call.model}' of ${call.provider}. ` +
-        'Use budget.maxTokens instead, or add its price to the provider (prices, in the configuration file).',
-    );
-  }
-  return {
+  const prepared: PreparedExtraction = {
     ...call,
     schema: reference,
     ...(systemPrompt === undefined ? {} : { systemPrompt }),
@@ -148,7 +151,30 @@ function prepare(world: World, given: z.output<typeof settingsShape>): PreparedE
     },
     ...(world.gates.isOn ? { gate: { onOutage, fallbacks: fallbacksOf(world, call) } } : {}),
     ...(deadlineMs === undefined ? {} : { deadlineMs }),
+    ...reviewOf(given),
   };
+  if (budget.maxCostUsd !== undefined) requirePrices(world, 'budget', prepared);
+  return prepared;
+}
+
+function reviewOf({
+  onExhausted,
+  reviewDeadlineMs: deadlineMs,
+}: z.output<typeof settingsShape>): Pick<PreparedExtraction, 'review'> {
+  if (onExhausted === 'fail') return {};
+  return { review: deadlineMs === undefined ? {} : { deadlineMs } };
+}
+
+/** A cap in US dollars holds only where the price of all who may be asked is known. */
+function requirePrices(world: World, field: string, prepared: PreparedExtraction): void {
+  const others = [...(prepared.nextModels ?? []), ...(prepared.gate?.fallbacks ?? [])];
+  for (const { provider, model, simulated } of [prepared, ...others]) {
+    if (simulated || costUsd(model, 1, 1, world.provider(provider).prices) !== null) continue;
+    throw invalidInput(
+      `${field}.maxCostUsd: no price is known for '${model}' of ${provider}. ` +
+        `Use ${field}.maxTokens instead, or add its price to the provider (prices, in the configuration file).`,
+    );
+  }
 }
 
 /** Whom to ask in turn after the first; a model that is asked anyway is not asked twice. */

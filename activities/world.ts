@@ -10,6 +10,8 @@ import type { StoredBatch } from '../src/store/batches.ts';
 import type { Store } from '../src/store/open-store.ts';
 import type { StoredSchema } from '../src/store/schemas.ts';
 import { batchMemory } from './batch-memory.ts';
+import { batchSpending } from './batch-spending.ts';
+import type { BatchSpending } from './batch-spending.ts';
 import type { GateWatch } from './gate-watch.ts';
 import type { Metrics } from './metrics.ts';
 
@@ -35,6 +37,8 @@ export interface World {
   isSearchable(): Promise<boolean>;
   /** A batch as it was in the last quarter of a second, so that a thousand calls ask for it four times. */
   batch(id: string): Promise<StoredBatch>;
+  /** Of batches with a budget. */
+  readonly spending: BatchSpending;
 }
 
 /** How activities deal with the gates. */
@@ -76,6 +80,7 @@ export function createWorld(options: {
     metrics: options.metrics,
     isSearchable: options.isSearchable,
     batch: (id) => memory.batch(id),
+    spending: batchSpending((id) => options.store.batches.spend(id)),
     provider(name) {
       const provider = providers.get(name);
       if (provider !== undefined) return provider;

@@ -29,6 +29,8 @@ import type {
   ShardInput,
   ShardReport,
 } from '../src/core/batch-signals.ts';
+import type { Budget } from '../src/core/contract.ts';
+import { budgetProblem, isSameBudget } from '../src/core/expense.ts';
 import { NOTHING_LEARNT, learnFrom, learntByBatch } from '../src/core/learning.ts';
 import type { BatchLearning, Learnt } from '../src/core/learning.ts';
 import type { OpenedBatch, PendingDocument, ShardWork } from '../src/core/prepared.ts';
@@ -38,7 +40,8 @@ import { openBatch, store } from './house-activities.ts';
 import { tellSearch } from './search-attributes.ts';
 
 export const pauseUpdate = defineUpdate<void>('pause');
-export const resumeUpdate = defineUpdate<void>('resume');
+/** Goes on; with another budget from now on, where one is given. */
+export const resumeUpdate = defineUpdate<void, [{ readonly budget?: Budget }?]>('resume');
 /** Ends the batch; what is done stays done. */
 export const cancelUpdate = defineUpdate<void>('cancel');
 /** How many documents are in work at once from now on. */
@@ -59,6 +62,12 @@ interface Desk {
   readonly id: string;
   readonly opened: OpenedBatch;
   concurrency: number;
+  /** What all documents together may spend. */
+  budget: Budget | undefined;
+  /** Whether it does not cover the next call. */
+  isOverBudget: boolean;
+  /** Shards whose last calls are let finish, before it is said so. */
+  draining: Set<number> | undefined;
   isPaused: boolean;
   isCancelled: boolean;
   /** Up to here, documents have been given to shards in this pass. */
@@ -135,21 +144,21 @@ function handleMessages(deskNow: () => Desk | undefined): void {
     const desk = deskNow();
     return desk === undefined ? null : progressOf(desk);
   });
-  setHandler(
-    pauseUpdate,
-    whenOpen(async (desk) => {
-      desk.isPaused = true;
-      await store.setBatchState({ batch: desk.id, state: 'paused' });
-      tellSearch(desk.opened.settings, { outcome: 'paused' });
-    }),
-  );
+  setHandler(pauseUpdate, whenOpen(pause));
   setHandler(
     resumeUpdate,
-    whenOpen(async (desk) => {
+    whenOpen(async (desk, { budget } = {}) => {
+      if (budget !== undefined) {
+        await store.setBatchBudget({ batch: desk.id, budget });
+        desk.budget = budget;
+      }
       await store.setBatchState({ batch: desk.id, state: 'running' });
       desk.isPaused = false;
+      desk.isOverBudget = false;
+      desk.draining = undefined;
       tellSearch(desk.opened.settings, { outcome: null });
     }),
+    { validator: ({ budget } = {}) => requireBudget(budget) },
   );
   setHandler(
     cancelUpdate,
@@ -182,7 +191,11 @@ async function carryOn(desk: Desk): Promise<void> {
     desk.hasChanged = false;
     if (desk.isCancelled) return cancelShards(desk);
     if (desk.isToTeach) await teach(desk);
+    const isToDrain = desk.isOverBudget && !desk.isPaused;
+    if (isToDrain) await pause(desk);
     const spare = await shareSlots(desk);
+    if (isToDrain) await drain(desk);
+    if (desk.draining?.size === 0) await sayBudgetIsSpent(desk);
     show(desk);
     if (spare > 0 && hasDocuments(desk)) {
       await openNextShard(desk, spare);
@@ -194,6 +207,25 @@ async function carryOn(desk: Desk): Promise<void> {
     else if (!(await condition(() => desk.hasChanged, LOOK_EVERY, { summary: INHERITED })))
       await lookAfterInherited(desk);
   }
+}
+
+/** No further call is made. */
+async function pause(desk: Desk): Promise<void> {
+  desk.isPaused = true;
+  await store.setBatchState({ batch: desk.id, state: 'paused' });
+  tellSearch(desk.opened.settings, { outcome: 'paused' });
+}
+
+/** Waits for calls that are under way: they are paid for. */
+async function drain(desk: Desk): Promise<void> {
+  desk.draining = new Set(desk.shards.keys());
+  await Promise.all([...desk.draining].map((shard) => tell(desk, shard, (handle) => handle.signal('drain'))));
+}
+
+/** All that was paid for is written down: whoever waits may look at it, and resume it with a higher budget. */
+async function sayBudgetIsSpent(desk: Desk): Promise<void> {
+  desk.draining = undefined;
+  if (desk.isOverBudget) await store.setBatchState({ batch: desk.id, state: 'paused', pausedFor: 'budget' });
 }
 
 function hasDocuments({ isAllOpened, givenBack }: Desk): boolean {
@@ -254,12 +286,16 @@ function detailsOf({ documents }: ShardWork): string {
   return `${documents.length} of the documents ${Math.min(...seqs)} to ${Math.max(...seqs)}, by their place in the input, from 0`;
 }
 
-function takeReport(desk: Desk, { shard, wants, givenBack, recorded, hasEnded, learnt }: ShardReport): void {
+function takeReport(desk: Desk, report: ShardReport): void {
+  const { shard, wants, givenBack, recorded, hasEnded, learnt, exceeded, isDrained } = report;
   const slots = desk.shards.get(shard);
   desk.recorded.succeeded += recorded.succeeded;
   desk.recorded.failed += recorded.failed;
   desk.givenBack.push(...givenBack);
   if (learnt !== undefined) learn(desk, learnt);
+  // One that was raised meanwhile may cover it.
+  if (exceeded !== undefined && isSameBudget(exceeded, desk.budget ?? {})) desk.isOverBudget = true;
+  if (isDrained) desk.draining?.delete(shard);
   if (hasEnded) endShard(desk, shard);
   else if (slots !== undefined) desk.shards.set(shard, { ...slots, wants });
   desk.hasChanged = true;
@@ -286,6 +322,7 @@ async function teach(desk: Desk): Promise<void> {
 function endShard(desk: Desk, shard: number): void {
   desk.shards.delete(shard);
   desk.inherited.delete(shard);
+  desk.draining?.delete(shard);
   desk.hasChanged = true;
 }
 
@@ -338,13 +375,13 @@ async function continueWhereDue(desk: Desk): Promise<void> {
   const { historyLength, continueAsNewSuggested } = workflowInfo();
   if (historyLength < MOST_EVENTS && !continueAsNewSuggested) return;
   await condition(allHandlersFinished);
-  if (desk.hasChanged) return;
+  if (desk.hasChanged || desk.draining !== undefined) return;
   await continueAsNew<typeof batch>({ id: desk.id, carried: carriedOf(desk) });
 }
 
 function carriedOf(desk: Desk): CarriedBatch {
   const { opened, concurrency, isPaused, afterSeq, isAllOpened, pass, givenBack, shards, recorded } = desk;
-  const { learning } = desk;
+  const { learning, budget } = desk;
   return {
     opened,
     concurrency,
@@ -356,13 +393,15 @@ function carriedOf(desk: Desk): CarriedBatch {
     shards: [...shards.values()],
     recorded: { ...recorded },
     ...(Object.keys(learning.learnt).length === 0 ? {} : { learning }),
+    ...(budget === undefined ? {} : { budget }),
   };
 }
 
-function newDesk(id: string, { learning = NOTHING_LEARNT, ...opened }: OpenedBatch): Desk {
+function newDesk(id: string, { learning = NOTHING_LEARNT, budget, ...opened }: OpenedBatch): Desk {
   return deskOf(id, {
     opened,
     learning,
+    ...(budget === undefined ? {} : { budget }),
     concurrency: opened.concurrency,
     isPaused: opened.isPaused,
     afterSeq: -1,
@@ -375,10 +414,13 @@ function newDesk(id: string, { learning = NOTHING_LEARNT, ...opened }: OpenedBat
 }
 
 function deskOf(id: string, carried: CarriedBatch): Desk {
-  const { shards, givenBack, recorded, learning = NOTHING_LEARNT } = carried;
+  const { shards, givenBack, recorded, learning = NOTHING_LEARNT, budget } = carried;
   return {
     ...carried,
     id,
+    budget,
+    isOverBudget: false,
+    draining: undefined,
     isCancelled: false,
     givenBack: [...givenBack],
     shards: new Map(shards.map((slots) => [slots.shard, slots])),
@@ -422,6 +464,11 @@ function learntLines({ learning }: Desk): readonly string[] {
     ...rejectedModes.map((mode) => `- the provider takes no ${mode}`),
   ];
   return ['Learnt from first answers:', [...hints, ...changes].join('\n')];
+}
+
+function requireBudget(budget: Budget | undefined): void {
+  const problem = budget === undefined ? undefined : budgetProblem(budget);
+  if (problem !== undefined) throw ApplicationFailure.nonRetryable(problem, 'invalid_input');
 }
 
 function requireConcurrency(concurrency: number): void {

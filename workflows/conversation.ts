@@ -226,6 +226,7 @@ function finish(
     ...ending,
     partial: ending.success ? null : partialOf(conversation),
     asks: [...asks],
+    correction: null,
     attempts: rejected.length + (ending.success ? 1 : 0),
     errors: [...errors],
     usage,

@@ -7,6 +7,8 @@ import { converse, openConversation, stateOf } from './conversation.ts';
 import type { Conversation } from './conversation.ts';
 import { prepareExtraction, store } from './house-activities.ts';
 import { detourOf, modelActivitiesFor, spentBy } from './model-activities.ts';
+import { awaitReview, listenForReview } from './review.ts';
+import type { Review, Waiting } from './review.ts';
 import { tellSearch } from './search-attributes.ts';
 import { storedOutcome } from './stored-outcome.ts';
 
@@ -21,7 +23,15 @@ export const conversationQuery = defineQuery<ConversationState | null>('conversa
  */
 export async function extract(input: ExtractInput): Promise<Outcome> {
   let conversation: Conversation | undefined;
-  setHandler(conversationQuery, () => (conversation === undefined ? null : stateOf(conversation)));
+  let waiting: Waiting | undefined;
+  setHandler(conversationQuery, () => {
+    if (conversation === undefined) return null;
+    const state = stateOf(conversation);
+    return review.isOpen ? { ...state, status: 'review' } : state;
+  });
+
+  const review: Review = { isOpen: false, decided: undefined };
+  listenForReview(review, () => waiting);
 
   const { document } = input;
   // A later run under the same id is another round.
@@ -45,8 +55,13 @@ export async function extract(input: ExtractInput): Promise<Outcome> {
         spent: spentBy(about),
       }),
   });
-  await store.recordExtraction({ id: document.id, round, outcome: storedOutcome(conversation, outcome) });
-  return outcome;
+  const stored = storedOutcome(conversation, outcome);
+  await store.recordExtraction({ id: document.id, round, outcome: stored });
+  if (stored.reviewUntil === undefined) return outcome;
+  waiting = { outcome, settings, id: document.id, round };
+  const reviewed = await awaitReview(review, waiting, stored.reviewUntil);
+  if (reviewed.success) tellSearch(settings, { outcome: 'success' });
+  return reviewed;
 }
 
 /** Tells the server by what this extraction is found, whenever an answer was rejected, and at its end. */

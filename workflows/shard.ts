@@ -20,7 +20,7 @@ import {
 import type { AskResult } from '../activities/ask.ts';
 import { BATCH_PRIORITY, batchWorkflowId } from '../src/core/batch-contract.ts';
 import type { ShardInput, ShardProgress, ShardReport } from '../src/core/batch-signals.ts';
-import type { Fault, Outcome, Verdict } from '../src/core/contract.ts';
+import type { Budget, Fault, Outcome, Verdict } from '../src/core/contract.ts';
 import { startOf } from '../src/core/learning.ts';
 import type { Lesson, Lessons } from '../src/core/learning.ts';
 import type { PendingDocument, PreparedExtraction } from '../src/core/prepared.ts';
@@ -43,6 +43,8 @@ export const allowSignal = defineSignal<[number]>('allow');
 export const learntSignal = defineSignal<[Lessons]>('learnt');
 /** To the coordinator. */
 export const reportSignal = defineSignal<[ShardReport]>('report');
+/** Asks for a report once nothing is under way. Follows a limit of 0. */
+export const drainSignal = defineSignal('drain');
 export const shardProgressQuery = defineQuery<ShardProgress>('progress');
 
 /** Far below the server's limits of 51,200 events and 50 MB: no further document is begun. */
@@ -76,6 +78,12 @@ interface Shard {
   readonly givenBack: PendingDocument[];
   readonly recorded: { succeeded: number; failed: number };
   done: number;
+  /** The budget of the batch that did not cover a call, until the coordinator has been told. */
+  exceeded: Budget | undefined;
+  /** Whether the coordinator waits for the end of what is under way. */
+  isToDrain: boolean;
+  /** Whether outcomes are being written. */
+  isRecording: boolean;
   /** Whether every document was begun, or given back. */
   isExhausted: boolean;
   /** Whether no conversation goes on. */
@@ -95,12 +103,15 @@ export async function shard(input: ShardInput): Promise<void> {
   const work = openShard(input);
   setHandler(allowSignal, (limit) => work.turns.allow(limit));
   setHandler(learntSignal, (lessons) => work.learning?.hear(lessons));
+  setHandler(drainSignal, () => {
+    work.isToDrain = true;
+  });
   setHandler(shardProgressQuery, () => progressOf(work));
 
   const { settings } = input.opened;
   tellSearch(settings, { batch: input.batch, schema: settings.schema.name, model: modelOf(settings) });
   const aside = CancellationScope.nonCancellable(() =>
-    Promise.all([recordOutcomes(work), giveUpSlots(work), tellLearnt(work)]),
+    Promise.all([recordOutcomes(work), giveUpSlots(work), tellLearnt(work), tellDrained(work)]),
   );
   try {
     await beginConversations(work);
@@ -129,6 +140,9 @@ function openShard(input: ShardInput): Shard {
     givenBack: [],
     recorded: { succeeded: 0, failed: 0 },
     done: 0,
+    exceeded: undefined,
+    isToDrain: false,
+    isRecording: false,
     isExhausted: false,
     isOver: false,
   };
@@ -215,11 +229,20 @@ async function askInTurn(
     turns: [],
     spent: spentBy(conversation),
   });
-  if (result.status === 'held') await sleep(HELD_MS, { summary: 'the batch is held' });
-  else if (result.status === 'judged' && how.attempt === 1) {
+  if (result.status === 'held') {
+    if (result.budget !== undefined) await tellExceeded(work, result.budget);
+    await sleep(HELD_MS, { summary: 'the batch is held' });
+  } else if (result.status === 'judged' && how.attempt === 1) {
     learn(work, begun, { verdict: result.verdict, mode: modeOfModel(plan.route, how.mode) });
   }
   return result;
+}
+
+/** The coordinator pauses the batch then. One word is enough for all calls that are not covered at the time. */
+async function tellExceeded(work: Shard, budget: Budget): Promise<void> {
+  if (work.exceeded !== undefined) return;
+  work.exceeded = budget;
+  await report(work, false);
 }
 
 /** At once, and not when its conversation has ended: the next document begins before that. */
@@ -277,7 +300,9 @@ async function recordOutcomes(work: Shard): Promise<void> {
       summary: 'gathers outcomes to write',
     });
     const outcomes = finished.splice(0);
+    work.isRecording = true;
     const lost = new Set(await store.recordOutcomes({ batch, round: opened.round, outcomes }));
+    work.isRecording = false;
     for (const { seq, outcome } of outcomes) {
       if (lost.has(seq)) continue;
       work.done += 1;
@@ -322,9 +347,30 @@ async function tellLearnt(work: Shard): Promise<void> {
   }
 }
 
-async function report(work: Shard, hasEnded: boolean): Promise<void> {
+/** Tells the coordinator, each time it asks, once nothing is under way. */
+async function tellDrained(work: Shard): Promise<void> {
+  for (;;) {
+    await condition(() => work.isToDrain || work.isOver);
+    await condition(() => isIdle(work) || work.isOver);
+    if (work.isOver) return;
+    work.isToDrain = false;
+    await report(work, false, { isDrained: true });
+  }
+}
+
+function isIdle({ turns, finished, isRecording }: Shard): boolean {
+  return turns.taken === 0 && finished.length === 0 && !isRecording;
+}
+
+async function report(
+  work: Shard,
+  hasEnded: boolean,
+  more: Pick<ShardReport, 'isDrained'> = {},
+): Promise<void> {
   const { recorded, givenBack, input } = work;
   const learnt = work.learning?.takeUntold();
+  const { exceeded } = work;
+  work.exceeded = undefined;
   const message: ShardReport = {
     shard: input.shard,
     wants: hasEnded ? 0 : work.isExhausted ? work.inWork.size : null,
@@ -332,6 +378,8 @@ async function report(work: Shard, hasEnded: boolean): Promise<void> {
     recorded: { ...recorded },
     hasEnded,
     ...(learnt === undefined ? {} : { learnt }),
+    ...(exceeded === undefined ? {} : { exceeded }),
+    ...more,
   };
   recorded.succeeded = 0;
   recorded.failed = 0;

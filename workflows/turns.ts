@@ -13,6 +13,11 @@ export class Turns {
     return this.#taken > this.#limit;
   }
 
+  /** How many hold one. */
+  get taken(): number {
+    return this.#taken;
+  }
+
   /** Another limit. */
   allow(limit: number): void {
     this.#limit = limit;

@@ -8,13 +8,13 @@ import { EXIT } from './exit-codes.ts';
 import { onInterrupt } from './interrupt.ts';
 import { counted, note, print } from './output.ts';
 import { adviceOnSchemaName, readSchema } from './read-schema.ts';
-import { readNonEmpty, readSettings } from './read-settings.ts';
-import type { SettingFlags } from './read-settings.ts';
+import { readBudget, readNonEmpty, readSettings } from './read-settings.ts';
+import type { BudgetFlags, SettingFlags } from './read-settings.ts';
 import { readText } from './read-text.ts';
 import { watchExtraction } from './watch-extraction.ts';
 
 /** The options of `extract`, as they are typed. */
-export interface ExtractFlags extends SettingFlags {
+export interface ExtractFlags extends SettingFlags, BudgetFlags {
   readonly file?: string;
   readonly schema?: string;
   readonly id?: string;
@@ -28,10 +28,12 @@ export async function extractCommand(
   onProgress: OnProgress,
 ): Promise<number> {
   const schema = readSchema('extract', flags.schema);
+  const budget = readBudget(flags);
   const settings = {
     // Somebody sits before it: that a key is refused is to be said, and not waited out.
     onOutage: 'fail' as const,
     ...readSettings(flags),
+    ...(budget === undefined ? {} : { budget }),
     ...(flags.id === undefined ? {} : { id: readNonEmpty('--id', flags.id) }),
   };
   const text = await readText(given, flags.file);
@@ -43,6 +45,7 @@ export async function extractCommand(
     const { workflow } = extractor.client;
     const outcome = await awaited(handle, {
       describe: () => workflow.getHandle(handle.workflowId).describe(),
+      waitsForPerson: settings.onExhausted === 'review',
       comeBack: comeBackCommand(given, flags, handle.id),
     });
     if (outcome === undefined) return EXIT.notExtracted;
@@ -62,10 +65,16 @@ async function awaited(
   handle: ExtractHandle<Json>,
   options: {
     readonly describe: Parameters<typeof watchExtraction>[0]['describe'];
+    readonly waitsForPerson: boolean;
     readonly comeBack: string;
   },
 ): Promise<Outcome | undefined> {
-  const stopWatching = watchExtraction({ describe: options.describe, say: note });
+  const stopWatching = watchExtraction({
+    describe: options.describe,
+    say: note,
+    ...(options.waitsForPerson ? { isInReview: () => isInReview(handle) } : {}),
+    inReview: `'${handle.id}' waits for a person. In another terminal: durable-extract correct ${quoted(handle.id)} --data JSON`,
+  });
   const ignoreInterrupts = onInterrupt(() =>
     note(`\n'${handle.id}' goes on without this command. Come back for its outcome:\n  ${options.comeBack}`),
   );
@@ -81,6 +90,10 @@ async function awaited(
     ignoreInterrupts();
     stopWatching();
   }
+}
+
+async function isInReview(handle: ExtractHandle<Json>): Promise<boolean> {
+  return (await handle.conversation())?.status === 'review';
 }
 
 /** The same input under the same id joins the extraction instead of starting another. */
@@ -115,6 +128,8 @@ function report(outcome: Outcome): void {
     ...(costUsd ? [`$${costUsd.toPrecision(2)}`] : []),
     outcome.model,
   ].join(', ');
+  if (outcome.correction)
+    note(`entered by hand${outcome.correction.by === null ? '' : `, by ${outcome.correction.by}`}`);
   note(`${outcome.success ? 'extracted' : `not extracted (${outcome.stopped})`}: ${spent}`);
   if (outcome.simulated) note('SIMULATED: no model was asked; set OPENAI_API_KEY to ask one');
 }

@@ -2,6 +2,10 @@ import { Command, CommanderError } from 'commander';
 import type { OnProgress } from '../stack/progress.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
 import type { ExportFlags } from './batch/export.ts';
+import type { ResumeFlags } from './batch/control.ts';
+import type { CorrectFlags as BatchCorrectFlags } from './batch/correct.ts';
+import type { ReviewFlags } from './batch/review.ts';
+import type { CorrectFlags } from './correct-command.ts';
 import type { BatchFlags, BatchRunFlags } from './batch/flags.ts';
 import type { ExtractFlags } from './extract-command.ts';
 import type { GateFlags } from './gate/gate-commands.ts';
@@ -31,12 +35,38 @@ function program(setExitCode: (code: number) => void): Command {
     .option('--model <model>', 'model, or provider/model')
     .option('--strategy <strategy>', 'basic, feedback or adaptive (default)')
     .option('--max-attempts <n>', 'answers that are judged, at most (default 3)')
+    .option(
+      '--models <models>',
+      'asked in turn where the model makes the same mistake again, separated by commas',
+    )
+    .option('--transcript <what>', 'shown of earlier answers: last or full (default by strategy)')
     .option('--on-outage <what>', 'while the provider is down: fail (default) or wait')
+    .option(
+      '--on-exhausted <what>',
+      'where the answers are wrong to the last: fail (default) or review, by a person',
+    )
+    .option(
+      '--review-deadline <time>',
+      'how long it waits for a person, such as 2h or 3d (default: as long as it takes)',
+    )
+    .option('--max-tokens <n>', 'what it may spend, prompts and answers together')
+    .option('--max-cost-usd <x>', 'the same in US dollars')
     .option('--id <id>', 'names the extraction: the same id twice is one extraction')
     .option('--json', 'print the whole outcome')
     .action(async (text: string | undefined, flags: ExtractFlags) => {
       const { extractCommand } = await import('./extract-command.ts');
       setExitCode(await extractCommand(text, flags, onProgress));
+    });
+  root
+    .command('correct')
+    .description('enter data by hand for an extraction that waits for a person')
+    .argument('<id>')
+    .option('--data <json>', 'its data')
+    .option('--give-up', 'let it end as it is')
+    .option('--by <name>', 'who does it')
+    .action(async (id: string, flags: CorrectFlags) => {
+      const { correctCommand } = await import('./correct-command.ts');
+      setExitCode(await correctCommand(id, flags, onProgress));
     });
   root
     .command('up')
@@ -123,7 +153,22 @@ function addBatchCommands(batch: Command, setExitCode: (code: number) => void): 
     .option('--model <model>', 'model, or provider/model')
     .option('--strategy <strategy>', 'basic, feedback or adaptive (default)')
     .option('--max-attempts <n>', 'answers that are judged, at most, for each document (default 3)')
+    .option(
+      '--models <models>',
+      'asked in turn where the model makes the same mistake again, separated by commas',
+    )
+    .option('--transcript <what>', 'shown of earlier answers: last or full (default by strategy)')
     .option('--on-outage <what>', 'while the provider is down: wait (default) or fail')
+    .option(
+      '--on-exhausted <what>',
+      'where the answers are wrong to the last: fail (default) or review, by a person',
+    )
+    .option(
+      '--review-deadline <time>',
+      'how long it waits for a person, such as 2h or 3d (default: as long as it takes)',
+    )
+    .option('--max-tokens <n>', 'what the whole batch may spend; then it is paused')
+    .option('--max-cost-usd <x>', 'the same in US dollars')
     .option('--no-learn', 'do not warn documents of what often goes wrong in those before them')
     .option('--skip-bad-lines', 'record lines that cannot be used as failed documents, and go on')
     .option('--text-column <name>', "of a .csv file (default 'text')")
@@ -156,8 +201,10 @@ function addBatchCommands(batch: Command, setExitCode: (code: number) => void): 
     .description('go on: after a pause, a cancellation, or a crash of everything')
     .argument('<id>')
     .option('--concurrency <n>', 'documents in work at once from now on; also of a batch that runs')
+    .option('--max-tokens <n>', 'what the whole batch may spend from now on')
+    .option('--max-cost-usd <x>', 'the same in US dollars')
     .option('--json', 'print the status as JSON')
-    .action(async (id: string, flags: BatchFlags & { readonly concurrency?: string }) => {
+    .action(async (id: string, flags: ResumeFlags) => {
       const { resumeCommand } = await import('./batch/control.ts');
       setExitCode(await resumeCommand(id, flags, onProgress));
     });
@@ -187,6 +234,29 @@ function addBatchCommands(batch: Command, setExitCode: (code: number) => void): 
     .action(async (flags: BatchFlags) => {
       const { listCommand } = await import('./batch/status.ts');
       setExitCode(await listCommand(flags));
+    });
+  batch
+    .command('review')
+    .description('the documents that wait for a person; starts nothing')
+    .argument('<id>')
+    .option('--out <file>', 'write them as JSONL, to be put right for batch correct --from')
+    .option('--json', 'print JSON')
+    .action(async (id: string, flags: ReviewFlags) => {
+      const { reviewCommand } = await import('./batch/review.ts');
+      setExitCode(await reviewCommand(id, flags));
+    });
+  batch
+    .command('correct')
+    .description('enter data by hand for documents that were not extracted')
+    .argument('<id>')
+    .argument('[document]', 'the id of one document')
+    .option('--data <json>', 'its data')
+    .option('--from <file>', 'a JSONL file of {"id": …, "data": …}; all of it, or nothing')
+    .option('--give-up', 'leave the document as it is')
+    .option('--by <name>', 'who does it')
+    .action(async (id: string, document: string | undefined, flags: BatchCorrectFlags) => {
+      const { correctCommand } = await import('./batch/correct.ts');
+      setExitCode(await correctCommand(id, document, flags));
     });
   batch
     .command('export')

@@ -23,15 +23,21 @@ type Timestamp = NonNullable<NonNullable<Raw['pendingWorkflowTask']>['scheduledT
 export function watchExtraction(options: {
   readonly describe: () => Promise<Pick<WorkflowExecutionDescription, 'raw'>>;
   readonly say: (line: string) => void;
+  /** Whether it waits for a person; absent where it never does. */
+  readonly isInReview?: () => Promise<boolean>;
+  /** What is said then. */
+  readonly inReview?: string;
 }): () => void {
-  const { describe, say } = options;
+  const { describe, say, isInReview, inReview = '' } = options;
   const ending = new AbortController();
   const { signal } = ending;
   const watch = async (): Promise<void> => {
     let said: string | undefined;
     for (;;) {
       await sleep(EVERY_MS, undefined, { signal, ref: false });
-      const reason = whyItTakesTime((await describe()).raw, Date.now());
+      const reason =
+        whyItTakesTime((await describe()).raw, Date.now()) ??
+        ((await isInReview?.()) ? { key: 'review', line: inReview } : undefined);
       if (reason === undefined || reason.key === said || signal.aborted) continue;
       said = reason.key;
       say(reason.line);

@@ -19,14 +19,18 @@ import type {
 } from '../core/batch-contract.ts';
 import type { BatchInput, NextRound } from '../core/batch-signals.ts';
 import { WORKFLOW_TASK_QUEUE } from '../core/contract.ts';
-import type { SchemaReference } from '../core/contract.ts';
+import type { Budget, SchemaReference, Verdict } from '../core/contract.ts';
+import { budgetProblem, expenseOf, isSameBudget, isWithin, wordsOf, wordsOfBudget } from '../core/expense.ts';
 import type { Json } from '../core/json.ts';
 import { learntByBatch } from '../core/learning.ts';
 import type { GateStatus } from '../core/gate-contract.ts';
 import type { StoredBatch } from '../store/batches.ts';
 import type { Store } from '../store/open-store.ts';
+import type { Review } from '../store/reviews.ts';
 import { requireConcurrency } from './batch-options.ts';
 import { coordinatorOf, stateOf } from './coordinator.ts';
+import { correctionsOf } from './corrections.ts';
+import type { EnteredData } from './corrections.ts';
 import { InvalidInputError } from './invalid-input-error.ts';
 import { requireBatch, requireUnderWay } from './require-batch.ts';
 import { resultOf } from './workflow-result.ts';
@@ -74,16 +78,43 @@ export class BatchHandle<T = Json> {
     await this.#update('pause');
   }
 
-  /** Goes on: after a pause, a cancellation, or the end of a coordinator that was terminated. Does nothing to one that runs. */
-  async resume(options: { readonly concurrency?: number } = {}): Promise<void> {
+  /**
+   * Goes on: after a pause, a cancellation, or the end of a coordinator that was terminated. Does nothing to one that runs,
+   * but for its concurrency and its budget.
+   *
+   * A batch that was paused since its budget is spent needs a higher one.
+   *
+   * @throws {InvalidInputError} for a budget that is spent already.
+   */
+  async resume(options: { readonly concurrency?: number; readonly budget?: Budget } = {}): Promise<void> {
     const batch = await this.#stored();
     const state = await this.#stateOf(batch);
+    const budget = await this.#nextBudget(batch, options.budget);
     if (options.concurrency !== undefined) await this.setConcurrency(options.concurrency);
-    if (state === 'paused') await this.#update('resume');
+    if (state === 'paused' || (state === 'running' && budget !== undefined)) {
+      await this.#update('resume', ...(budget === undefined ? [] : [{ budget }]));
+    } else if (budget !== undefined) await this.#store.batches.setBudget(this.id, budget);
     if (state !== 'cancelled' && state !== 'failed') return;
     if (await this.isAtWork()) await this.#ended();
     if (batch.state !== 'running') await this.#store.batches.setState(this.id, 'running');
     await this.#start();
+  }
+
+  /** What it may spend from now on: a cap that is not named stays. */
+  async #nextBudget(batch: StoredBatch, given: Budget | undefined): Promise<Budget | undefined> {
+    if (given === undefined && batch.pausedFor === null) return undefined;
+    const budget = { ...batch.budget, ...given };
+    const problem = budgetProblem(budget);
+    if (problem !== undefined) throw new InvalidInputError(problem);
+    const { usage } = await this.#store.batches.spend(this.id);
+    const spent = expenseOf(usage);
+    const isHigher = given !== undefined && !isSameBudget(budget, batch.budget ?? {});
+    if (isWithin(budget, spent) && (isHigher || batch.pausedFor === null)) return budget;
+    throw new InvalidInputError(
+      `The batch '${this.id}' has spent ${wordsOf(spent)} of ${wordsOfBudget(batch.budget ?? {})}: ` +
+        `expected a budget above that, got ${given === undefined ? 'none' : wordsOfBudget(budget)}. ` +
+        'Give a higher one: batch resume --max-tokens N or --max-cost-usd X.',
+    );
   }
 
   /** Ends it; what is done stays done, and {@link resume} can take up the rest. */
@@ -122,13 +153,13 @@ export class BatchHandle<T = Json> {
 
   /**
    * Every document's result, in input order; waits for those that are not done yet. When the batch ends before
-   * (cancelled, failed), the rest is given as `pending`.
+   * (cancelled, failed), or waits for a higher budget, the rest is given as `pending`.
    */
   async *results(): AsyncGenerator<BatchResult<T>, void, void> {
     let afterSeq = -1;
     for (;;) {
-      const state = await this.#stateOf(await this.#stored());
-      const isOver = state !== 'running' && state !== 'paused';
+      const batch = await this.#stored();
+      const isOver = isAtRest(batch, await this.#stateOf(batch));
       const page = await this.#store.outcomes.results({
         batchId: this.id,
         afterSeq,
@@ -145,19 +176,82 @@ export class BatchHandle<T = Json> {
   }
 
   /**
-   * Waits until it has ended, by itself or by somebody's hand: the state says which.
+   * Waits until it has ended, by itself or by somebody's hand, or waits for a higher budget: the state says which.
    *
    * @throws {InvalidInputError} where a worker refused its settings.
    */
   async done(): Promise<BatchStatus> {
     const batch = await this.#stored();
-    if ((await this.isAtWork()) || batch.state === 'running') await this.#ended();
+    if ((await this.isAtWork()) || batch.state === 'running') {
+      const looking = new AbortController();
+      try {
+        await Promise.race([this.#ended(), this.#overBudget(looking.signal)]);
+      } finally {
+        looking.abort();
+      }
+    }
     return this.status();
+  }
+
+  /** Until it is paused since its budget is spent. */
+  async #overBudget(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      if ((await this.#stored()).pausedFor !== null) return;
+      await sleep(LOOK_EVERY_MS, undefined, { ref: false });
+    }
   }
 
   /** Whether its workflow is at work: that of a cancelled batch is until its last calls have ended. */
   async isAtWork(): Promise<boolean> {
     return (await coordinatorOf(this.#client, this.id)) === 'at work';
+  }
+
+  /**
+   * The documents that wait for a person, in the order of their ids: those of a batch with `onExhausted: 'review'` whose
+   * answers were wrong to the last, until their deadline.
+   */
+  async *review(): AsyncGenerator<Review, void, void> {
+    for (let afterId = ''; ;) {
+      const page = await this.#store.reviews.waiting({
+        batchId: this.id,
+        afterId,
+        limit: RESULTS_TOGETHER,
+        now: Date.now(),
+      });
+      const last = page.at(-1);
+      if (last === undefined) return;
+      afterId = last.documentId;
+      yield* page;
+    }
+  }
+
+  /**
+   * Enters data by hand for a document that was not extracted; what was entered before is replaced. Judged as an answer is:
+   * the verdict says what is wrong, and then nothing is changed.
+   *
+   * @throws {InvalidInputError} for a document that there is none of, that is not done yet, or that the model extracted.
+   */
+  async correct(documentId: string, data: Json, { by }: { readonly by?: string } = {}): Promise<Verdict> {
+    const corrections = correctionsOf(this.#store, await this.#stored());
+    return corrections.correct({ id: documentId, data }, by);
+  }
+
+  /**
+   * Enters data for several documents: all of them, or none where any is not in its schema or cannot be corrected.
+   *
+   * @returns what is wrong, by the place in the list; empty where all was written down.
+   */
+  async correctAll(
+    entered: readonly EnteredData[],
+    { by }: { readonly by?: string } = {},
+  ): Promise<ReadonlyMap<number, string>> {
+    const corrections = correctionsOf(this.#store, await this.#stored());
+    return corrections.correctAll(entered, by);
+  }
+
+  /** Leaves a document as it is: it waits for nobody any more. @returns whether it waited. */
+  async giveUp(documentId: string): Promise<boolean> {
+    return this.#store.reviews.giveUp(this.id, documentId);
   }
 
   /** How many documents {@link retryFailed} would do again: those that were not extracted, but for bad lines. */
@@ -227,13 +321,13 @@ export class BatchHandle<T = Json> {
     });
   }
 
-  async #update(name: string, ...args: [] | [number]): Promise<void> {
+  async #update(name: string, ...args: [] | [UpdateArgument]): Promise<void> {
     requireUnderWay(this.id, await this.#stateOf(await this.#stored()));
     for (let tries = 1; ; tries += 1) {
       try {
         const workflow = this.#workflow();
         if (args.length === 0) return await workflow.executeUpdate<void, []>(name);
-        return await workflow.executeUpdate<void, [number]>(name, { args });
+        return await workflow.executeUpdate<void, [UpdateArgument]>(name, { args });
       } catch (error) {
         // All updates can be made twice.
         if (!isLostToNewRun(error) || tries === UPDATE_TRIES || !(await this.isAtWork())) throw error;
@@ -265,6 +359,13 @@ export class BatchHandle<T = Json> {
   }
 }
 
+type UpdateArgument = number | { readonly budget: Budget };
+
+/** Whether nothing more comes of it until somebody does something. */
+function isAtRest({ pausedFor }: StoredBatch, state: BatchState): boolean {
+  return (state !== 'running' && state !== 'paused') || (state === 'paused' && pausedFor !== null);
+}
+
 /** The update came just when the coordinator continued as new. */
 function isLostToNewRun(error: unknown): boolean {
   if (error instanceof WorkflowNotFoundError) return true;
@@ -277,9 +378,10 @@ function isLostToNewRun(error: unknown): boolean {
 /** Where a batch stands by its store, in a state that is known. */
 export async function statusOf(store: Store, batch: StoredBatch, state: BatchState): Promise<BatchStatus> {
   const { id, round, roundKind: kind, total, prepared, settings, learning } = batch;
-  const [counts, spend, retrying] = await Promise.all([
+  const [counts, { usage }, inReview, retrying] = await Promise.all([
     store.outcomes.count(id, round),
     store.batches.spend(id),
+    store.reviews.count(id, Date.now()),
     state === 'running' || state === 'paused' ? store.batches.countRetrying(id, round) : 0,
   ]);
   const pending =
@@ -294,11 +396,14 @@ export async function statusOf(store: Store, batch: StoredBatch, state: BatchSta
     succeeded,
     failed: total - succeeded - pending,
     pending,
+    inReview,
     retrying,
-    ...spend,
-    calls: spend.calls + counts.unansweredCalls,
+    ...usage,
+    calls: usage.calls + counts.unansweredCalls,
     round,
     concurrency: batch.concurrency,
+    budget: batch.budget,
+    pausedFor: state === 'paused' ? batch.pausedFor : null,
     learnt: learntByBatch(learning?.lessons ?? {}),
     schema: settings.schema.name,
     model: prepared === null ? null : `${prepared.settings.provider}/${prepared.settings.model}`,

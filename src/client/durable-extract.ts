@@ -16,7 +16,9 @@ import type {
   Outcome,
   RetryConfig,
   SchemaReference,
+  Verdict,
 } from '../core/contract.ts';
+import type { CorrectionInput } from '../core/correction.ts';
 import type { GateStatus } from '../core/gate-contract.ts';
 import type { Json, JsonObject } from '../core/json.ts';
 import { stackHome } from '../stack/home.ts';
@@ -79,6 +81,13 @@ export interface ExtractHandle<T> {
   result(): Promise<Outcome<T>>;
   /** Turns and errors so far; null before the input has been checked. */
   conversation(): Promise<ConversationState | null>;
+  /**
+   * Enters the data by hand of one that waits for a person (`onExhausted: 'review'`). Judged as an answer is: the verdict says
+   * what is wrong, and then it waits on.
+   */
+  correct(data: Json, options?: { readonly by?: string }): Promise<Verdict>;
+  /** Ends the waiting for a person; its outcome is that it was not extracted. */
+  giveUp(): Promise<void>;
   /** Stops it, also in the middle of a model call; `result` then throws. */
   cancel(): Promise<void>;
 }
@@ -167,6 +176,11 @@ export class DurableExtract {
         return (schema instanceof z.ZodType ? parsedBy(schema, outcome) : outcome) as Outcome<DataOf<S>>;
       },
       conversation: () => handle.query<ConversationState | null>('conversation'),
+      correct: (data, { by } = {}) =>
+        handle.executeUpdate<Verdict, [CorrectionInput]>('correct', {
+          args: [by === undefined ? { data } : { data, by }],
+        }),
+      giveUp: () => handle.executeUpdate<void, []>('giveUp'),
       cancel: async () => {
         await handle.cancel();
       },

@@ -34,4 +34,7 @@ export type {
   StrategyName,
   Turn,
   Usage,
+  Verdict,
 } from '../core/contract.ts';
+export type { Correction, OnExhausted } from '../core/correction.ts';
+export type { Review } from '../store/reviews.ts';

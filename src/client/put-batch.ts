@@ -183,7 +183,8 @@ async function hashOf({ settings, entries }: BatchInputOptions): Promise<string>
   return hash.digest('hex');
 }
 
-function hashOfSettings(settings: BatchSettings): Hash {
+/** Of what decides how documents are extracted: what may be spent on them does not. */
+function hashOfSettings({ batchBudget: _budget, ...settings }: BatchSettings): Hash {
   return createHash('sha256').update(`${JSON.stringify(settings)}\n`);
 }
 

@@ -3,6 +3,7 @@
  * A change here changes the public contract.
  */
 import type {
+  Budget,
   Document,
   ExtractInput,
   OutcomeError,
@@ -11,6 +12,7 @@ import type {
   StopReason,
   Usage,
 } from './contract.ts';
+import type { Correction } from './correction.ts';
 import type { Json, JsonObject } from './json.ts';
 
 /** The workflow id of a batch's coordinator: `batch/<id>`. */
@@ -35,6 +37,11 @@ export interface BatchDocument extends Document {
 export interface BatchSettings extends Omit<ExtractInput, 'document'> {
   /** Whether documents are told beforehand what often goes wrong in those before them. Default true. Only `adaptive` does. */
   readonly learn?: boolean;
+  /**
+   * What all documents together may spend, in all rounds; checked before each call, with an estimate of it. A batch that
+   * has spent it is paused, and goes on with a higher one. `budget` is what each document may spend.
+   */
+  readonly batchBudget?: Budget;
 }
 
 /** What a batch has learnt from first answers, for the documents that it has not asked about yet. */
@@ -80,11 +87,17 @@ export interface BatchStatus extends Usage {
   readonly failed: number;
   /** To be done in this round; those in work count. */
   readonly pending: number;
+  /** Of the failed ones, those that wait for a person. */
+  readonly inReview: number;
   /** Of the pending ones, those with a rejected answer. */
   readonly retrying: number;
   /** 1, and one more for each `retry-failed` and `rejudge`. */
   readonly round: number;
   readonly concurrency: number;
+  /** What all documents together may spend; null without a limit. */
+  readonly budget: Budget | null;
+  /** Why it is paused, where no person did it: its budget does not cover the next call. */
+  readonly pausedFor: 'budget' | null;
   /** Null where nothing was learnt, or learning is switched off. */
   readonly learnt: LearntByBatch | null;
   readonly schema: string;
@@ -112,5 +125,7 @@ export interface BatchResult<T = Json> {
   readonly usage: Usage;
   /** `pending` where the document has no outcome yet. */
   readonly stopped: StopReason | 'pending' | null;
+  /** Where the data was entered by hand; else null. */
+  readonly correction: Correction | null;
   readonly metadata: JsonObject;
 }

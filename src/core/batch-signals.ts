@@ -1,5 +1,6 @@
 /** What a batch's workflows take and tell each other. */
 import type { BatchSettings, BatchState, RoundKind } from './batch-contract.ts';
+import type { Budget } from './contract.ts';
 import type { BatchLearning, Learnt, Lessons } from './learning.ts';
 import type { OpenedBatch, PendingDocument } from './prepared.ts';
 import type { ShardSlots } from './slots.ts';
@@ -32,6 +33,7 @@ export interface CarriedBatch {
   readonly recorded: Recorded;
   /** Absent where nothing was learnt. */
   readonly learning?: BatchLearning;
+  readonly budget?: Budget;
 }
 
 /** Outcomes written, by how they ended. */
@@ -79,6 +81,10 @@ export interface ShardReport {
   readonly hasEnded: boolean;
   /** What it has counted since its last report; absent where it has counted nothing. */
   readonly learnt?: Learnt;
+  /** The budget that did not cover a call. */
+  readonly exceeded?: Budget;
+  /** The answer to `drain`: no call is under way, and every outcome is written. */
+  readonly isDrained?: true;
 }
 
 /** What the query `progress` of a shard gives. */

@@ -3,6 +3,7 @@
  * All of it is plain JSON, so that clients in any language can write and read it.
  * A change here changes the public contract.
  */
+import type { Correction, OnExhausted } from './correction.ts';
 import type { Json, JsonObject } from './json.ts';
 
 /** The task queue on which workflows run. Model calls run on {@link providerTaskQueue}. */
@@ -138,6 +139,13 @@ export interface ExtractInput {
   readonly onOutage?: OnOutage;
   /** How long it may take in all, waiting included, in milliseconds. Without it: as long as it takes. */
   readonly deadlineMs?: number;
+  /**
+   * Default `fail`. `review`: where the answers were wrong to the last, it waits for a person, and the update `correct` or
+   * `giveUp`. Documents of a batch are listed, and hold nothing up.
+   */
+  readonly onExhausted?: OnExhausted;
+  /** How long it waits for a person, in milliseconds. Without it: as long as it takes. */
+  readonly reviewDeadlineMs?: number;
 }
 
 /** One message of a chat, as `complete` takes it. */
@@ -296,6 +304,8 @@ export interface Outcome<T = Json> {
   readonly partial?: Json | null;
   /** How each attempt was asked, and why so. */
   readonly asks?: readonly Asked[];
+  /** Where the data was entered by hand; else null. */
+  readonly correction?: Correction | null;
   /** `provider/model` that was asked last. */
   readonly model: string;
   /** Whether the simulated provider answered. */
@@ -340,7 +350,8 @@ export interface Turn {
 
 /** What the query `conversation` gives: the state of a running extraction. */
 export interface ConversationState {
-  readonly status: 'asking' | 'done';
+  /** `review`: it waits for a person. */
+  readonly status: 'asking' | 'review' | 'done';
   /** The attempt that is being made, from 1. */
   readonly attempt: number;
   readonly maxAttempts: number;

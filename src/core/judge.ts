@@ -105,6 +105,11 @@ function readReply({ text, finish, refusal = '' }: Reply): ReadReply {
   return isRefusal ? rejected('refused', said('the model refused', text)) : { status: 'rejected', problem };
 }
 
+/** Judges a record that needs no reading: one that was entered by hand. */
+export function judgeRecord(record: Json, schema: CompiledSchema, options: JudgeOptions): Verdict {
+  return judgeValue(record, [], schema, options);
+}
+
 function judgeValue(
   value: Json,
   repairs: readonly Repair[],

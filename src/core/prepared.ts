@@ -58,6 +58,8 @@ export interface PreparedExtraction extends PreparedCall, PreparedModes {
   readonly gate?: PreparedGate;
   /** For the whole conversation, from its first call on. */
   readonly deadlineMs?: number;
+  /** Whether it waits for a person in the end, and how long; absent where it does not. */
+  readonly review?: { readonly deadlineMs?: number };
   /** Whether a batch learns from first answers. Absent where that is switched off, and in histories from before it could. */
   readonly learns?: true;
 }
@@ -80,6 +82,8 @@ export interface OpenedBatch extends PreparedBatch {
   readonly isPaused: boolean;
   /** What its earlier runs and rounds have learnt. */
   readonly learning?: BatchLearning;
+  /** What all documents together may spend. */
+  readonly budget?: Budget;
 }
 
 /** A document that is still to be done in a round. */

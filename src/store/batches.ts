@@ -1,9 +1,10 @@
 import type { Kysely, Selectable } from 'kysely';
 import type { BatchSettings, RoundKind } from '../core/batch-contract.ts';
-import type { Usage } from '../core/contract.ts';
+import type { Budget } from '../core/contract.ts';
 import type { BatchLearning } from '../core/learning.ts';
 import type { PreparedBatch } from '../core/prepared.ts';
 import { spendOfBatch } from './spend.ts';
+import type { BatchSpend } from './spend.ts';
 import { LoadingElsewhereError } from './store-errors.ts';
 import type { BatchesTable, Tables } from './tables.ts';
 
@@ -18,6 +19,10 @@ export interface StoredBatch {
   readonly total: number;
   readonly concurrency: number;
   readonly settings: BatchSettings;
+  /** What all its rounds may spend from now on; null without a limit. */
+  readonly budget: Budget | null;
+  /** Why it is paused, where no person did it. */
+  readonly pausedFor: 'budget' | null;
   /** What a worker made of the settings in this round; null before. */
   readonly prepared: PreparedBatch | null;
   /** What first answers have taught, in all rounds; null where that is nothing. */
@@ -55,8 +60,13 @@ export interface BatchStore {
    * that was prepared, or begun anew meanwhile, stays.
    */
   forget(batch: Pick<StoredBatch, 'id' | 'createdAt'>): Promise<void>;
-  setState(id: string, state: BatchesTable['state']): Promise<void>;
+  setState(
+    id: string,
+    state: BatchesTable['state'],
+    options?: { readonly pausedFor?: StoredBatch['pausedFor'] },
+  ): Promise<void>;
   setConcurrency(id: string, concurrency: number): Promise<void>;
+  setBudget(id: string, budget: Budget): Promise<void>;
   setPrepared(id: string, round: number, prepared: PreparedBatch): Promise<void>;
   setLearning(id: string, learning: BatchLearning): Promise<void>;
   /** Begins another round, its settings resolved, unless it was begun already. */
@@ -70,7 +80,7 @@ export interface BatchStore {
   /** Takes the number of a new shard. No number is given twice. */
   takeShardNumber(id: string): Promise<number>;
   /** What it has spent in all its rounds, as its answered attempts tell; no cost where the price of any is not known. */
-  spend(id: string): Promise<Usage>;
+  spend(id: string): Promise<BatchSpend>;
   /** Documents of a round with a rejected answer and without an outcome. */
   countRetrying(id: string, round: number): Promise<number>;
   list(): Promise<readonly StoredBatch[]>;
@@ -111,11 +121,12 @@ export function batchStore(db: Kysely<Tables>): BatchStore {
         .where('prepared', 'is', null)
         .execute();
     },
-    async setState(id, state) {
+    async setState(id, state, { pausedFor = null } = {}) {
       const isOver = state === 'completed' || state === 'cancelled';
-      await update(id, { state, finished_at: isOver ? Date.now() : null });
+      await update(id, { state, paused_for: pausedFor, finished_at: isOver ? Date.now() : null });
     },
     setConcurrency: (id, concurrency) => update(id, { concurrency }),
+    setBudget: (id, budget) => update(id, { budget: JSON.stringify(budget) }),
     setLearning: (id, learning) => update(id, { learnt: JSON.stringify(learning) }),
     async setPrepared(id, round, prepared) {
       await db
@@ -134,6 +145,7 @@ export function batchStore(db: Kysely<Tables>): BatchStore {
           settings: JSON.stringify(settings),
           prepared: JSON.stringify(prepared),
           state: 'running',
+          paused_for: null,
           finished_at: null,
         })
         .where('id', '=', id)
@@ -173,6 +185,8 @@ async function begin(
       total: 0,
       concurrency,
       settings: JSON.stringify(settings),
+      budget: budgetText(settings),
+      paused_for: null,
       prepared: null,
       learnt: null,
       loader,
@@ -183,7 +197,13 @@ async function begin(
     .onConflict((conflict) =>
       conflict
         .column('id')
-        .doUpdateSet({ loader, settings: JSON.stringify(settings), concurrency, created_at: Date.now() })
+        .doUpdateSet({
+          loader,
+          settings: JSON.stringify(settings),
+          budget: budgetText(settings),
+          concurrency,
+          created_at: Date.now(),
+        })
         .where('batches.state', '=', 'loading'),
     )
     .executeTakeFirst();
@@ -193,6 +213,10 @@ async function begin(
   }
   await removeDocuments(db, id, loader);
   return undefined;
+}
+
+function budgetText({ batchBudget }: BatchSettings): string | null {
+  return batchBudget === undefined ? null : JSON.stringify(batchBudget);
 }
 
 /**
@@ -251,6 +275,8 @@ function batchOf(row: Selectable<BatchesTable>): StoredBatch {
     total: row.total,
     concurrency: row.concurrency,
     settings: JSON.parse(row.settings) as BatchSettings,
+    budget: JSON.parse(row.budget ?? 'null') as Budget | null,
+    pausedFor: row.paused_for,
     prepared: JSON.parse(row.prepared ?? 'null') as PreparedBatch | null,
     learning: JSON.parse(row.learnt ?? 'null') as BatchLearning | null,
     createdAt: row.created_at,

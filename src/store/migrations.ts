@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type { Kysely } from 'kysely';
 import type { Migration } from 'kysely/migration';
 
@@ -10,6 +11,8 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '002-gates': { up: createGates },
   '003-asks': { up: addAsks },
   '004-learnt': { up: addLearnt },
+  '005-budget': { up: addBudget },
+  '006-reviews': { up: addReviews },
 };
 
 async function createTables(db: Kysely<unknown>): Promise<void> {
@@ -153,6 +156,23 @@ async function addLearnt(db: Kysely<unknown>): Promise<void> {
 async function addAsks(db: Kysely<unknown>): Promise<void> {
   if (await hasColumn(db, 'attempts', 'ask')) return;
   await db.schema.alterTable('attempts').addColumn('ask', 'text').execute();
+}
+
+async function addBudget(db: Kysely<unknown>): Promise<void> {
+  for (const column of ['budget', 'paused_for']) {
+    if (await hasColumn(db, 'batches', column)) continue;
+    await db.schema.alterTable('batches').addColumn(column, 'text').execute();
+  }
+}
+
+async function addReviews(db: Kysely<unknown>): Promise<void> {
+  if (!(await hasColumn(db, 'outcomes', 'review_until')))
+    await db.schema.alterTable('outcomes').addColumn('review_until', 'bigint').execute();
+  if (!(await hasColumn(db, 'outcomes', 'correction')))
+    await db.schema.alterTable('outcomes').addColumn('correction', 'text').execute();
+  // Few wait among many: the index holds those alone.
+  await sql`create index if not exists outcomes_reviews on outcomes (batch_id, document_id)
+    where review_until is not null`.execute(db);
 }
 
 /** A column is not added `if not exists` in SQLite. */

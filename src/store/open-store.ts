@@ -16,6 +16,8 @@ import { MIGRATIONS } from './migrations.ts';
 import { outcomeStore } from './outcomes.ts';
 import type { OutcomeStore } from './outcomes.ts';
 import { postgresDialect } from './postgres.ts';
+import { reviewStore } from './reviews.ts';
+import type { ReviewStore } from './reviews.ts';
 import { schemaStore } from './schemas.ts';
 import type { SchemaStore } from './schemas.ts';
 import { sqliteDialect } from './sqlite.ts';
@@ -33,6 +35,7 @@ export interface Store {
   readonly documents: DocumentStore;
   readonly attempts: AttemptStore;
   readonly outcomes: OutcomeStore;
+  readonly reviews: ReviewStore;
   readonly gates: GateStore;
   close(): Promise<void>;
 }
@@ -75,6 +78,7 @@ export async function openStore(options: {
     documents: documentStore(db),
     attempts: attemptStore(db),
     outcomes: outcomeStore(db),
+    reviews: reviewStore(db),
     gates: gateStore(db),
     close: () => db.destroy(),
   };

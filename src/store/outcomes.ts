@@ -6,6 +6,7 @@ import type { Json, JsonObject } from '../core/json.ts';
 import type { DocumentOutcome, StoredOutcome } from '../core/stored-outcome.ts';
 import { validPart } from '../core/valid-part.ts';
 import { documentIds } from './documents.ts';
+import { correctionOf } from './reviews.ts';
 import { spendOfDocuments } from './spend.ts';
 import type { Tables } from './tables.ts';
 
@@ -123,6 +124,8 @@ async function write(
         strategy: outcome.strategy,
         model: outcome.model,
         simulated: outcome.simulated ? 1 : 0,
+        review_until: outcome.reviewUntil ?? null,
+        correction: null,
         finished_at: finishedAt,
       })),
     )
@@ -146,6 +149,8 @@ async function write(
           strategy: of.ref('excluded.strategy'),
           model: of.ref('excluded.model'),
           simulated: of.ref('excluded.simulated'),
+          review_until: of.ref('excluded.review_until'),
+          correction: of.ref('excluded.correction'),
           finished_at: of.ref('excluded.finished_at'),
         }))
         .whereRef('outcomes.round', '<', 'excluded.round'),
@@ -193,7 +198,7 @@ async function results(
         .on((of) => of('a.attempt', '=', of.fn.coalesce('o.accepted_attempt', 'o.attempts'))),
     )
     .select(['d.seq', 'd.id', 'd.metadata', 'o.success', 'o.stopped', 'o.attempts', 'o.errors'])
-    .select(['o.unanswered_calls', 'a.data', 'a.problem'])
+    .select(['o.unanswered_calls', 'o.correction', 'a.data', 'a.problem'])
     .where('d.batch_id', '=', batchId)
     .where('d.seq', '>', afterSeq)
     .orderBy('d.seq')
@@ -208,7 +213,7 @@ async function results(
     seq: row.seq,
     id: row.id,
     success: row.success === 1,
-    data: row.data === null || row.success !== 1 ? null : (JSON.parse(row.data) as Json),
+    ...dataOf(row),
     partial: row.data === null || row.success === 1 ? null : partialOf(row.data, row.problem),
     attempts: row.attempts ?? 0,
     errors: JSON.parse(row.errors ?? '[]') as readonly OutcomeError[],
@@ -216,6 +221,17 @@ async function results(
     stopped: row.success === null ? 'pending' : (row.stopped as StopReason | null),
     metadata: JSON.parse(row.metadata) as JsonObject,
   }));
+}
+
+/** What was entered by hand goes before what was answered. */
+function dataOf(row: {
+  readonly success: number | null;
+  readonly data: string | null;
+  readonly correction: string | null;
+}): Pick<BatchResult, 'data' | 'correction'> {
+  if (row.success !== 1) return { data: null, correction: null };
+  if (row.correction !== null) return correctionOf(row.correction);
+  return { data: row.data === null ? null : (JSON.parse(row.data) as Json), correction: null };
 }
 
 function partialOf(data: string, problem: string | null): Json | null {

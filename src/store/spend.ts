@@ -3,14 +3,20 @@ import type { Usage } from '../core/contract.ts';
 import { NO_USAGE } from '../core/usage.ts';
 import type { Tables } from './tables.ts';
 
+/** What answers have cost, and how many they were. */
+export interface BatchSpend {
+  readonly usage: Usage;
+  readonly answers: number;
+}
+
 /** What a batch has spent in all its rounds, as its answered attempts tell. */
-export async function spendOfBatch(db: Kysely<Tables>, batchId: string): Promise<Usage> {
+export async function spendOfBatch(db: Kysely<Tables>, batchId: string): Promise<BatchSpend> {
   const sums = await db
     .selectFrom('attempts')
     .select(sumsOf)
     .where('batch_id', '=', batchId)
     .executeTakeFirstOrThrow();
-  return usageOf(sums);
+  return { usage: usageOf(sums), answers: sums.attempts };
 }
 
 /** What some documents of a batch have cost in all its rounds, as their answered attempts tell; nothing where there is none. */

@@ -25,6 +25,10 @@ export interface BatchesTable {
   readonly concurrency: number;
   /** `BatchSettings`, as given. */
   readonly settings: JsonText;
+  /** `Budget`: what all rounds may spend from now on; null without a limit. */
+  readonly budget: JsonText | null;
+  /** Why it is paused, where no person did it. */
+  readonly paused_for: 'budget' | null;
   /** `PreparedBatch`: the settings checked and resolved by a worker, once a round. */
   readonly prepared: JsonText | null;
   /** `BatchLearning`: what first answers have taught; null where that is nothing. */
@@ -112,6 +116,10 @@ export interface OutcomesTable {
   readonly strategy: string;
   readonly model: string;
   readonly simulated: number;
+  /** Where it waits for a person: until when. */
+  readonly review_until: number | null;
+  /** What was entered by hand, and by whom: `Correction` with its `data`. It goes before an attempt's. */
+  readonly correction: JsonText | null;
   readonly finished_at: number;
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { exceedsBudget } from '../../activities/budget.ts';
+import { estimateOf, exceedsBudget } from '../../activities/budget.ts';
 import { DEFAULT_RETRY } from '../../src/core/contract.ts';
 
 const TWO_DOLLARS_A_TOKEN = { promptUsdPerMillion: 2_000_000, completionUsdPerMillion: 2_000_000 };
@@ -7,7 +7,7 @@ const TWO_DOLLARS_A_TOKEN = { promptUsdPerMillion: 2_000_000, completionUsdPerMi
 /** A call with a prompt of 10 tokens and an answer of 5. */
 function call(model: string) {
   return {
-    spent: { tokens: 0, costUsd: 0, longestAnswerTokens: 5 },
+    answerTokens: 5,
     messages: [{ role: 'user', content: 'x'.repeat(40) }],
     settings: { provider: 'p', model, simulated: false, retry: DEFAULT_RETRY, timeoutMs: 1_000 },
     prices: { dear: TWO_DOLLARS_A_TOKEN, 'gpt-4o': TWO_DOLLARS_A_TOKEN },
@@ -24,6 +24,7 @@ test.each([
 ])(
   "a call of %s under %d US dollars is judged by the provider's prices, then by the list",
   (model, maxCostUsd, expected) => {
-    expect(exceedsBudget({ budget: { maxCostUsd }, ...call(model) })).toBe(expected);
+    const spent = { tokens: 0, costUsd: 0, longestAnswerTokens: 5 };
+    expect(exceedsBudget({ maxCostUsd }, spent, estimateOf(call(model)))).toBe(expected);
   },
 );

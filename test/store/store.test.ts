@@ -527,7 +527,7 @@ describe.each([SQLITE, POSTGRES])('the store in $name', (database) => {
         expect(await store.attempts.record(attempt)).toEqual(attempt);
         expect(await other.attempts.record(attempt)).toEqual(attempt);
         expect(await store.attempts.read(attempt)).toEqual(attempt);
-        expect(await store.batches.spend(attempt.batchId)).toEqual(attempt.usage);
+        expect((await store.batches.spend(attempt.batchId)).usage).toEqual(attempt.usage);
       });
 
       it('that came second are paid for, and the first one stays', async () => {
@@ -581,7 +581,7 @@ describe.each([SQLITE, POSTGRES])('the store in $name', (database) => {
         );
         expect(kept).toEqual(attempts);
         expect(await Promise.all(attempts.map((key) => store.attempts.read(key)))).toEqual(attempts);
-        expect(await store.batches.spend(batchId)).toMatchObject({ calls: 500, promptTokens: 5_000 });
+        expect((await store.batches.spend(batchId)).usage).toMatchObject({ calls: 500, promptTokens: 5_000 });
       });
 
       it('of the same attempts land from two sides in opposite orders, and neither waits for the other for ever', async () => {
@@ -594,7 +594,10 @@ describe.each([SQLITE, POSTGRES])('the store in $name', (database) => {
             ...attempts.map((one) => store.attempts.record({ ...one, requestId: 'one' })),
             ...attempts.toReversed().map((one) => other.attempts.record({ ...one, requestId: 'other' })),
           ]);
-          expect(await store.batches.spend(batchId)).toMatchObject({ calls: 100, promptTokens: 2_000 });
+          expect((await store.batches.spend(batchId)).usage).toMatchObject({
+            calls: 100,
+            promptTokens: 2_000,
+          });
         }
       });
 
@@ -775,6 +778,7 @@ describe.each([SQLITE, POSTGRES])('the store in $name', (database) => {
           usage: nothing,
           stopped: 'pending',
           partial: null,
+          correction: null,
         };
         const extracted = {
           success: true,
@@ -783,6 +787,7 @@ describe.each([SQLITE, POSTGRES])('the store in $name', (database) => {
           usage: succeededOutcome.usage,
           stopped: null,
           partial: null,
+          correction: null,
         };
         expect(first).toEqual([
           { ...namesOf(0), ...extracted, data: { age: 36 } },
@@ -795,6 +800,7 @@ describe.each([SQLITE, POSTGRES])('the store in $name', (database) => {
             usage: { ...unpriced, calls: 2 + 3 },
             stopped: 'attempts',
             partial: {},
+            correction: null,
           },
           { ...namesOf(2), ...pending },
         ]);
@@ -830,6 +836,110 @@ describe.each([SQLITE, POSTGRES])('the store in $name', (database) => {
           }),
           { numRuns: 20 },
         );
+      });
+    });
+
+    describe('reviews', () => {
+      const until = Date.UTC(2026, 5, 1);
+      const inReview = { ...failedOutcome, reviewUntil: until };
+      const by = { by: 'Grace', at: '2026-05-31T12:00:00.000Z' };
+      const before = until - 1;
+
+      /** Three documents that were not extracted: two wait for a person. */
+      async function reviewed(): Promise<string> {
+        const id = await batchOf(3);
+        await store.attempts.record(answerOf({ batchId: id, documentId: 'd0', verdict: REJECTED }));
+        await store.outcomes.recordDocuments(id, 1, [
+          { seq: 0, outcome: inReview },
+          { seq: 1, outcome: failedOutcome },
+          { seq: 2, outcome: inReview },
+        ]);
+        return id;
+      }
+
+      const idsOf = async (batchId: string, now = before) =>
+        (await store.reviews.waiting({ batchId, limit: 10, now })).map(({ documentId }) => documentId);
+
+      it('are those that wait, with their last answer, until their deadline', async () => {
+        const id = await reviewed();
+        expect(await store.reviews.waiting({ batchId: id, limit: 1, now: before })).toMatchObject([
+          { documentId: 'd0', seq: 0, stopped: 'attempts', record: { age: 'ten' }, partial: {}, until },
+        ]);
+        expect(
+          await store.reviews.waiting({ batchId: id, afterId: 'd0', limit: 1, now: before }),
+        ).toMatchObject([{ documentId: 'd2', record: null, problem: null }]);
+        expect(await store.reviews.count(id, before)).toBe(2);
+        expect(await idsOf(id, until)).toEqual([]);
+        expect(await store.reviews.batches(before)).toContain(id);
+      });
+
+      it('end with data, which says that it was entered by hand; it can be entered again', async () => {
+        const id = await reviewed();
+        const correct = (age: number) =>
+          store.reviews.correct({ batchId: id, documentId: 'd0', round: 1, data: { age }, correction: by });
+        expect(await correct(9)).toBe(true);
+        expect(await correct(10)).toBe(true);
+        const results = await store.outcomes.results({ batchId: id, afterSeq: -1, limit: 3 });
+        expect(results[0]).toMatchObject({
+          success: true,
+          data: { age: 10 },
+          correction: by,
+          stopped: null,
+          partial: null,
+        });
+        expect(results[1]).toMatchObject({ success: false, correction: null });
+        expect(await idsOf(id)).toEqual(['d2']);
+        expect(await store.outcomes.count(id, 1)).toMatchObject({ succeeded: 1, failed: 2 });
+      });
+
+      it('do not change what a model has extracted', async () => {
+        const id = await batchOf(1);
+        await store.attempts.record(answerOf({ batchId: id, documentId: 'd0' }));
+        await store.outcomes.recordDocuments(id, 1, [{ seq: 0, outcome: succeededOutcome }]);
+        const entered = { batchId: id, documentId: 'd0', round: 1, data: { age: 1 }, correction: by };
+        expect(await store.reviews.correct(entered)).toBe(false);
+        expect(await store.outcomes.results({ batchId: id, afterSeq: -1, limit: 1 })).toMatchObject([
+          { data: { age: 36 }, correction: null },
+        ]);
+      });
+
+      it('go before what the same round still brings, and not before a later one', async () => {
+        const id = await reviewed();
+        await store.reviews.correct({
+          batchId: id,
+          documentId: 'd0',
+          round: 2,
+          data: { age: 9 },
+          correction: by,
+        });
+        await store.outcomes.recordDocuments(id, 2, [{ seq: 0, outcome: failedOutcome }]);
+        const first = async () => (await store.outcomes.results({ batchId: id, afterSeq: -1, limit: 1 }))[0];
+        expect(await first()).toMatchObject({ success: true, data: { age: 9 } });
+        const documentIds = ['d0', 'd1'];
+        const corrected = await store.reviews.corrected({ batchId: id, round: 3, documentIds });
+        expect([...corrected.values()]).toEqual([{ documentId: 'd0', data: { age: 9 }, correction: by }]);
+        await store.outcomes.recordDocuments(id, 3, [{ seq: 0, outcome: failedOutcome }]);
+        expect(await first()).toMatchObject({ success: false, correction: null });
+      });
+
+      it('are given up once', async () => {
+        const id = await reviewed();
+        expect(await store.reviews.giveUp(id, 'd0')).toBe(true);
+        expect(await store.reviews.giveUp(id, 'd0')).toBe(false);
+        expect(await store.reviews.giveUp(id, 'd1')).toBe(false);
+        expect(await idsOf(id)).toEqual(['d2']);
+      });
+
+      it('find a document, done or not', async () => {
+        const id = await batchOf(2);
+        await store.outcomes.recordDocuments(id, 1, [{ seq: 0, outcome: failedOutcome }]);
+        expect(await store.reviews.find(id, 'd0')).toEqual({
+          schemaHash: null,
+          success: false,
+          isByHand: false,
+        });
+        expect(await store.reviews.find(id, 'd1')).toMatchObject({ success: null });
+        expect(await store.reviews.find(id, 'nobody')).toBeUndefined();
       });
     });
 
@@ -882,7 +992,7 @@ describe.each([SQLITE, POSTGRES])('the store in $name', (database) => {
 
     describe('what a batch has spent', () => {
       it('is nothing without an answer', async () => {
-        expect(await store.batches.spend(await batchOf(1))).toEqual({
+        expect((await store.batches.spend(await batchOf(1))).usage).toEqual({
           calls: 0,
           promptTokens: 0,
           completionTokens: 0,
@@ -900,7 +1010,7 @@ describe.each([SQLITE, POSTGRES])('the store in $name', (database) => {
         ] as const) {
           await store.attempts.record(answerOf({ batchId, documentId: 'd', round, attempt }));
         }
-        expect(await store.batches.spend(id)).toEqual({
+        expect((await store.batches.spend(id)).usage).toEqual({
           calls: 3,
           promptTokens: 30,
           completionTokens: 15,
@@ -913,7 +1023,7 @@ describe.each([SQLITE, POSTGRES])('the store in $name', (database) => {
         await store.attempts.record(answerOf({ batchId: id, documentId: 'a' }));
         const usage = { calls: 1, promptTokens: 1, completionTokens: 1, costUsd: null };
         await store.attempts.record(answerOf({ batchId: id, documentId: 'b', usage }));
-        expect(await store.batches.spend(id)).toEqual({
+        expect((await store.batches.spend(id)).usage).toEqual({
           calls: 2,
           promptTokens: 11,
           completionTokens: 6,
@@ -977,7 +1087,7 @@ describe.each([SQLITE, POSTGRES])('the store in $name', (database) => {
         expect((await resultsOf(id)).map(({ success }) => success)).toEqual(
           Array.from({ length: 60 }, () => true),
         );
-        expect(await store.batches.spend(id)).toMatchObject({ calls: 60 });
+        expect((await store.batches.spend(id)).usage).toMatchObject({ calls: 60 });
       });
 
       it('lose nothing when they are processes', async () => {
@@ -997,7 +1107,7 @@ describe.each([SQLITE, POSTGRES])('the store in $name', (database) => {
         const results = await resultsOf(id);
         expect(results.map(({ seq }) => seq)).toEqual(Array.from({ length: 120 }, (_, seq) => seq));
         expect(results.every(({ stopped }) => stopped === 'attempts')).toBe(true);
-        expect(await store.batches.spend(id)).toMatchObject({ calls: 120, costUsd: 30 });
+        expect((await store.batches.spend(id)).usage).toMatchObject({ calls: 120, costUsd: 30 });
       });
     });
   });

@@ -92,6 +92,7 @@ describe('a batch', () => {
         success: true,
         data: { name: 'thing', number: 7 },
         partial: null,
+        correction: null,
         attempts: 1,
         errors: [],
         usage: { calls: 1, promptTokens: 100, completionTokens: 10, costUsd: 0 },

@@ -5,6 +5,8 @@ import { connectToRunning } from '../connect-to-running.ts';
 import { EXIT } from '../exit-codes.ts';
 import { note, print } from '../output.ts';
 import { adviceOnSchemaName, readSchema } from '../read-schema.ts';
+import { readBudget } from '../read-settings.ts';
+import type { BudgetFlags } from '../read-settings.ts';
 import { readConcurrency } from './flags.ts';
 import type { BatchFlags } from './flags.ts';
 import { grouped } from './progress-line.ts';
@@ -25,13 +27,18 @@ export async function pauseCommand(id: string, flags: BatchFlags, onProgress: On
   return change(id, flags, onProgress, (batch) => batch.pause());
 }
 
-/** `batch resume ID`: after a pause, a cancellation, or the loss of its coordinator; also with another concurrency. */
-export function resumeCommand(
-  id: string,
-  flags: BatchFlags & { readonly concurrency?: string },
-  onProgress: OnProgress,
-): Promise<number> {
-  const options = flags.concurrency === undefined ? {} : { concurrency: readConcurrency(flags.concurrency) };
+/** The options of `batch resume`, as they are typed. */
+export interface ResumeFlags extends BatchFlags, BudgetFlags {
+  readonly concurrency?: string;
+}
+
+/** `batch resume ID`: after a pause, a cancellation, or the loss of its coordinator; also with another concurrency or budget. */
+export function resumeCommand(id: string, flags: ResumeFlags, onProgress: OnProgress): Promise<number> {
+  const budget = readBudget(flags);
+  const options = {
+    ...(flags.concurrency === undefined ? {} : { concurrency: readConcurrency(flags.concurrency) }),
+    ...(budget === undefined ? {} : { budget }),
+  };
   return change(id, flags, onProgress, (batch) => batch.resume(options));
 }
 

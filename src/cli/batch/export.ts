@@ -73,11 +73,11 @@ async function* csvLines(store: Store, batch: StoredBatch, counts: Counts): Asyn
   }
 }
 
-const FIRST_COLUMNS = ['id', 'success', 'stopped', 'attempts'];
+const FIRST_COLUMNS = ['id', 'success', 'stopped', 'attempts', 'byHand'];
 const LAST_COLUMNS = ['calls', 'promptTokens', 'completionTokens', 'costUsd', 'errors', 'metadata'];
 
 function csvRow(result: BatchResult, fields: readonly string[]): readonly string[] {
-  const { id, success, stopped, attempts, data, usage, errors, metadata } = result;
+  const { id, success, stopped, attempts, data, usage, errors, metadata, correction } = result;
   const { calls, promptTokens, completionTokens, costUsd } = usage;
   const values =
     fields.length === 0 ? [data] : fields.map((field) => (isJsonObject(data) ? (data[field] ?? null) : null));
@@ -86,6 +86,7 @@ function csvRow(result: BatchResult, fields: readonly string[]): readonly string
     String(success),
     stopped ?? '',
     String(attempts),
+    correction === null ? '' : (correction.by ?? 'yes'),
     ...values.map(cellOf),
     ...[calls, promptTokens, completionTokens, costUsd].map(cellOf),
     JSON.stringify(errors),

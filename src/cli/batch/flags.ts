@@ -1,6 +1,6 @@
 import { MAX_CONCURRENCY } from '../../core/batch-contract.ts';
 import { UsageError } from '../exit-codes.ts';
-import type { SettingFlags } from '../read-settings.ts';
+import type { BudgetFlags, SettingFlags } from '../read-settings.ts';
 
 /** The options of the commands that look at a batch or change it. */
 export interface BatchFlags {
@@ -8,7 +8,7 @@ export interface BatchFlags {
 }
 
 /** The options of `batch run`, as they are typed. */
-export interface BatchRunFlags extends SettingFlags, BatchFlags {
+export interface BatchRunFlags extends SettingFlags, BudgetFlags, BatchFlags {
   readonly schema?: string;
   readonly id?: string;
   readonly concurrency?: string;

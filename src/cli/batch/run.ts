@@ -1,13 +1,15 @@
 import type { BatchHandle } from '../../client/batch-handle.ts';
 import { requireBatchId } from '../../client/batch-options.ts';
 import { DEFAULT_CONCURRENCY } from '../../core/batch-contract.ts';
+import type { Budget } from '../../core/contract.ts';
+import { isSameBudget, wordsOfBudget } from '../../core/expense.ts';
 import type { OnProgress } from '../../stack/progress.ts';
 import { readBatchInput } from '../batch-input/read-batch-input.ts';
 import { connectToRunning } from '../connect-to-running.ts';
 import { EXIT, UsageError } from '../exit-codes.ts';
 import { note, print } from '../output.ts';
 import { adviceOnSchemaName, readSchema } from '../read-schema.ts';
-import { readSettings } from '../read-settings.ts';
+import { readBudget, readSettings } from '../read-settings.ts';
 import { readConcurrency } from './flags.ts';
 import type { BatchRunFlags } from './flags.ts';
 import { grouped } from './progress-line.ts';
@@ -19,6 +21,7 @@ const SAY_EVERY_DOCUMENTS = 25_000;
 export async function runBatch(path: string, flags: BatchRunFlags, onProgress: OnProgress): Promise<number> {
   const schema = readSchema('batch run', flags.schema);
   const settings = readSettings(flags);
+  const batchBudget = readBudget(flags);
   const id = readBatchId(flags.id);
   const concurrency =
     flags.concurrency === undefined ? DEFAULT_CONCURRENCY : readConcurrency(flags.concurrency);
@@ -26,6 +29,7 @@ export async function runBatch(path: string, flags: BatchRunFlags, onProgress: O
   try {
     const { batch, joined } = await extractor.batchOfEntries(readBatchInput({ path, ...columns(flags) }), {
       ...settings,
+      ...(batchBudget === undefined ? {} : { batchBudget }),
       ...(flags.learn === false ? { learn: false } : {}),
       schema,
       id,
@@ -33,7 +37,8 @@ export async function runBatch(path: string, flags: BatchRunFlags, onProgress: O
       skipBadLines: flags.skipBadLines ?? false,
       onProgress: sayHowMany(path),
     });
-    if (joined) await sayJoined(batch, flags.concurrency === undefined ? undefined : concurrency);
+    if (joined)
+      await sayJoined(batch, flags.concurrency === undefined ? undefined : concurrency, batchBudget);
     if (flags.detach) return await leave(batch, flags);
     return await watchBatch(batch, flags, onProgress);
   } catch (error) {
@@ -43,10 +48,19 @@ export async function runBatch(path: string, flags: BatchRunFlags, onProgress: O
   }
 }
 
-/** @param asked the concurrency that this command was given: that of a batch which is there already does not follow it. */
-async function sayJoined(batch: BatchHandle, asked: number | undefined): Promise<void> {
-  const { id, state, pending, total, concurrency } = await batch.status();
+/** @param asked the concurrency and the budget that this command was given: those of a batch which is there already stay. */
+async function sayJoined(
+  batch: BatchHandle,
+  asked: number | undefined,
+  askedBudget: Budget | undefined,
+): Promise<void> {
+  const { id, state, pending, total, concurrency, budget } = await batch.status();
   note(`joins '${id}', which is ${state}: ${grouped(pending)} of ${grouped(total)} documents to be done`);
+  if (askedBudget !== undefined && !isSameBudget(askedBudget, budget ?? {})) {
+    note(
+      `its budget stays ${wordsOfBudget(budget ?? {})}; change it with: durable-extract batch resume ${id} ${budgetFlags(askedBudget)}`,
+    );
+  }
   if (asked === undefined || asked === concurrency) return;
   note(
     `its concurrency stays ${concurrency}; change it with: durable-extract batch resume ${id} --concurrency ${asked}`,
@@ -60,6 +74,13 @@ async function leave(batch: BatchHandle, { json }: BatchRunFlags): Promise<numbe
   );
   if (json) print(status);
   return EXIT.done;
+}
+
+function budgetFlags({ maxTokens, maxCostUsd }: Budget): string {
+  return [
+    ...(maxTokens === undefined ? [] : [`--max-tokens ${maxTokens}`]),
+    ...(maxCostUsd === undefined ? [] : [`--max-cost-usd ${maxCostUsd}`]),
+  ].join(' ');
 }
 
 function readBatchId(given: string | undefined): string {

@@ -4,6 +4,7 @@ import type { BatchHandle } from '../../client/batch-handle.ts';
 import { stateOf } from '../../client/coordinator.ts';
 import { DurableExtract } from '../../client/durable-extract.ts';
 import type { BatchStatus } from '../../core/batch-contract.ts';
+import { wordsOfBudget } from '../../core/expense.ts';
 import { stackHome } from '../../stack/home.ts';
 import { resolveTemporalConnection } from '../../stack/connection.ts';
 import type { StoredBatch } from '../../store/batches.ts';
@@ -106,16 +107,18 @@ function sayNothingIsDone(id: string): void {
 function linesOf(status: BatchStatus): readonly string[] {
   const { id, state, total, succeeded, failed, pending, retrying, round, concurrency, schema, model } =
     status;
+  const { budget, pausedFor, inReview } = status;
   return [
-    `${id}: ${state}`,
+    `${id}: ${state}${pausedFor === null ? '' : `, since its ${pausedFor} does not cover the next call`}`,
     `  documents    ${grouped(total)}`,
     `  extracted    ${grouped(succeeded)}`,
-    `  failed       ${grouped(failed)}`,
+    `  failed       ${grouped(failed)}${inReview > 0 ? `, ${grouped(inReview)} of them wait for a person` : ''}`,
     `  to be done   ${grouped(pending)}${retrying > 0 ? `, ${grouped(retrying)} of them retrying` : ''}`,
     `  spent        ${spendOf(status)}`,
     `  schema       ${schema}`,
     `  model        ${model ?? 'not known yet'}${status.simulated ? ' (SIMULATED: no model is asked)' : ''}`,
     ...learntLines(status),
+    ...(budget === null ? [] : [`  budget       ${wordsOfBudget(budget)}`]),
     `  concurrency  ${concurrency}`,
     `  round        ${round}`,
     `  begun        ${status.createdAt}`,

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { WorkflowFailedError } from '@temporalio/client';
 import type { BatchHandle } from '../../client/batch-handle.ts';
 import type { BatchStatus } from '../../core/batch-contract.ts';
+import { wordsOfBudget } from '../../core/expense.ts';
 import { messageOf } from '../../stack/error-facts.ts';
 import { stackHome } from '../../stack/home.ts';
 import type { OnProgress } from '../../stack/progress.ts';
@@ -66,6 +67,7 @@ async function untilEnded(batch: BatchHandle, screen: Screen, onProgress: OnProg
       const status = await batch.status();
       trouble = undefined;
       const isOver = status.state !== 'running' && status.state !== 'paused';
+      if (status.pausedFor !== null) return status;
       // One that is refused has nothing to show.
       if (status.model !== null && status.state !== 'failed') {
         screen.show(line.next(status, performance.now(), screen.columns()), status.state);
@@ -193,9 +195,24 @@ async function reportEnd(batch: BatchHandle, status: BatchStatus): Promise<void>
       `${pending > 0 ? `, ${grouped(pending)} not done` : ''}; ${spendOf(status)}`,
   );
   if (simulated) note('SIMULATED: no model was asked; set OPENAI_API_KEY to ask one');
-  if (state !== 'completed') note(`go on with: durable-extract batch resume ${id}`);
+  if (status.pausedFor !== null) note(adviceOnBudget(status));
+  else if (state !== 'completed') note(`go on with: durable-extract batch resume ${id}`);
+  else if (status.inReview > 0) note(adviceOnReview(status));
   else if (failed > 0) note(await adviceOnFailed(batch));
   note(`results: durable-extract batch export ${id} --out results.jsonl`);
+}
+
+function adviceOnReview({ id, inReview }: BatchStatus): string {
+  return `${grouped(inReview)} of the failed ones wait for a person: durable-extract batch review ${id}`;
+}
+
+/** Calls that were under way when it was paused are let finish, and what they answer is kept. */
+function adviceOnBudget({ id, budget }: BatchStatus): string {
+  const flag = budget?.maxCostUsd === undefined ? '--max-tokens' : '--max-cost-usd';
+  return (
+    `its budget of ${wordsOfBudget(budget ?? {})} does not cover the next call; no further one is made. Go on with:\n` +
+    `  durable-extract batch resume ${id} ${flag} MORE`
+  );
 }
 
 async function adviceOnFailed(batch: BatchHandle): Promise<string> {

@@ -5,6 +5,7 @@ import type { OnProgress } from '../../stack/progress.ts';
 import { connectToRunning } from '../connect-to-running.ts';
 import { EXIT, UsageError } from '../exit-codes.ts';
 import { note, print } from '../output.ts';
+import { readDuration } from '../read-duration.ts';
 import { withStore } from '../with-store.ts';
 import { gateLine } from './gate-line.ts';
 
@@ -14,8 +15,6 @@ export interface GateFlags {
   readonly reason?: string;
   readonly for?: string;
 }
-
-const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000 };
 
 /** `gate status [PROVIDER]`: starts nothing. */
 export async function gateStatusCommand(provider: string | undefined, { json }: GateFlags): Promise<number> {
@@ -30,7 +29,7 @@ export async function gateStatusCommand(provider: string | undefined, { json }: 
 
 /** `gate trip PROVIDER`: no further calls, until it is reset or its time is over. */
 export function gateTripCommand(provider: string, flags: GateFlags, onProgress: OnProgress): Promise<number> {
-  const forMs = flags.for === undefined ? undefined : durationMs(flags.for);
+  const forMs = flags.for === undefined ? undefined : readDuration('gate trip: --for', flags.for);
   const reason = flags.reason ?? 'tripped by hand';
   if (reason.trim() === '') throw new UsageError('gate trip: expected words in --reason, got none.');
   return change(provider, flags, onProgress, (gate) =>
@@ -65,11 +64,4 @@ async function change(
   } finally {
     await extractor.close();
   }
-}
-
-function durationMs(given: string): number {
-  const [, amount, unit] = /^(\d+(?:\.\d+)?)(s|m|h)$/.exec(given) ?? [];
-  const ms = Number(amount) * (UNIT_MS[unit ?? ''] ?? 0);
-  if (ms > 0) return ms;
-  throw new UsageError(`gate trip: --for: expected a time such as 90s, 10m or 2h, got '${given}'.`);
 }
