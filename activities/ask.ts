@@ -1,4 +1,5 @@
 import { Context, log, sleep } from '@temporalio/activity';
+import { compileStrict } from '../src/core/compile-strict.ts';
 import type { CompiledSchema } from '../src/core/compile-schema.ts';
 import { NO_BATCH } from '../src/core/contract.ts';
 import type {
@@ -6,15 +7,16 @@ import type {
   Document,
   DocumentReference,
   Problem,
+  ResolvedMode,
   Turn,
   Usage,
   Verdict,
 } from '../src/core/contract.ts';
 import { feedbackMessage, fieldsMessage, partMessage } from '../src/core/feedback.ts';
-import { fieldsSchema, partOfRecord } from '../src/core/fields.ts';
+import { fieldsSchema, partOfRecord, strictFieldsSchema } from '../src/core/fields.ts';
 import type { Json, JsonObject } from '../src/core/json.ts';
 import { judge, judgeFields } from '../src/core/judge.ts';
-import type { FieldsAnswer } from '../src/core/judge.ts';
+import type { FieldsAnswer, JudgeOptions } from '../src/core/judge.ts';
 import { askedOf } from '../src/core/strategy.ts';
 import type { Ask } from '../src/core/strategy.ts';
 import type { PreparedExtraction, Route } from '../src/core/prepared.ts';
@@ -102,7 +104,7 @@ export async function ask(world: World, input: AskInput): Promise<AskResult> {
   const { systemPrompt, budget } = settings;
   const { provider } = input.route ?? settings;
   const wanted = await wantedFields(world, question, input);
-  const jsonSchema = wanted?.jsonSchema ?? schema.jsonSchema;
+  const { jsonSchema, judgeOptions } = onTheWire(how.mode, wanted?.jsonSchema ?? schema.jsonSchema, settings);
   const messages = composeMessages({
     ...(systemPrompt === undefined ? {} : { systemPrompt }),
     schema: { name: schemaName, jsonSchema },
@@ -124,7 +126,7 @@ export async function ask(world: World, input: AskInput): Promise<AskResult> {
   }
   let usage: Usage | undefined;
   try {
-    const stored = await askNow(world, input, question, { messages, jsonSchema, wanted });
+    const stored = await askNow(world, input, question, { messages, jsonSchema, judgeOptions, wanted });
     ({ usage } = stored);
     return resultOf(stored);
   } finally {
@@ -150,10 +152,12 @@ async function askNow(
   {
     messages,
     jsonSchema,
+    judgeOptions,
     wanted,
   }: {
     readonly messages: readonly PromptMessage[];
     readonly jsonSchema: JsonObject;
+    readonly judgeOptions: JudgeOptions;
     readonly wanted: WantedFields | undefined;
   },
 ): Promise<StoredAttempt> {
@@ -169,6 +173,12 @@ async function askNow(
     watch: world.gates.watch(provider),
     metrics: world.metrics,
     failsOnOutage: settings.gate?.onOutage === 'fail',
+    onModeRefused(about) {
+      // What is wrong with a schema of some fields says nothing of the whole.
+      if (about === 'schema' && wanted !== undefined) return;
+      const route = { provider, model };
+      world.refusedModes.add({ route, mode: how.mode, jsonSchema: schema.jsonSchema }, about);
+    },
     request: {
       model,
       mode: how.mode,
@@ -186,8 +196,8 @@ async function askNow(
     kind: 'asked',
     verdict:
       wanted === undefined
-        ? judge(reply, schema, { coerce: settings.coerce })
-        : judgeFields(reply, schema, { coerce: settings.coerce }, wanted.answer),
+        ? judge(reply, schema, judgeOptions)
+        : judgeFields(reply, schema, judgeOptions, wanted.answer),
     answer: reply.text,
     finish: reply.finish,
     requestId,
@@ -206,6 +216,17 @@ async function askNow(
   return recorded;
 }
 
+/** The schema as it is sent, and how an answer in it is judged. Only `json_schema` is strict: a tool's parameters are not. */
+function onTheWire(
+  mode: ResolvedMode,
+  jsonSchema: JsonObject,
+  { coerce }: PreparedExtraction,
+): { readonly jsonSchema: JsonObject; readonly judgeOptions: JudgeOptions } {
+  const strict = mode === 'json_schema' ? compileStrict(jsonSchema) : undefined;
+  if (strict?.status !== 'compiled') return { jsonSchema, judgeOptions: { coerce } };
+  return { jsonSchema: strict.schema, judgeOptions: { coerce, mapBack: strict.mapBack } };
+}
+
 /** A question for some fields only. */
 interface WantedFields {
   readonly jsonSchema: JsonObject;
@@ -217,13 +238,14 @@ interface WantedFields {
 async function wantedFields(
   world: World,
   { batchId, documentId, schema }: Question,
-  { ask: { fields, part, attempt }, round, last }: AskInput,
+  { ask: { fields, part, attempt, mode }, round, last }: AskInput,
 ): Promise<WantedFields | undefined> {
   if (fields === undefined && part === undefined) return undefined;
   const before =
     batchId === NO_BATCH ? last : await lastOfBatch(world, { batchId, documentId, round, attempt });
   const paths = fields ?? (part === undefined ? [] : partOfRecord(schema, part));
-  const jsonSchema = paths.length === 0 ? undefined : fieldsSchema(schema, paths);
+  const schemaOf = mode === 'json_schema' ? strictFieldsSchema : fieldsSchema;
+  const jsonSchema = paths.length === 0 ? undefined : schemaOf(schema, paths);
   if (jsonSchema === undefined) return undefined;
   const isFirstPart = part?.number === 1;
   const given = isFirstPart ? {} : (before?.record ?? {});

@@ -3,6 +3,7 @@ import { shardWorkflowId } from '../src/core/batch-contract.ts';
 import type { BatchSettings, BatchState, RoundKind } from '../src/core/batch-contract.ts';
 import type { NextRound } from '../src/core/batch-signals.ts';
 import type { BatchLearning } from '../src/core/learning.ts';
+import { mapBackOf } from '../src/core/compile-strict.ts';
 import type { Budget } from '../src/core/contract.ts';
 import { judge, judgeRecord } from '../src/core/judge.ts';
 import type {
@@ -16,7 +17,7 @@ import type { DocumentOutcome, StoredOutcome } from '../src/core/stored-outcome.
 import { NO_USAGE } from '../src/core/usage.ts';
 import type { StoredAttempt } from '../src/store/attempts.ts';
 import type { StoredBatch } from '../src/store/batches.ts';
-import { modesOf, prepareSettings, searchableIn } from './prepare.ts';
+import { modesFor, prepareSettings, searchableIn } from './prepare.ts';
 import { invalidInput } from './world.ts';
 import type { World } from './world.ts';
 
@@ -102,7 +103,10 @@ async function prepare(world: World, id: string, settings: BatchSettings): Promi
   }
   const own = await Promise.all(hashes.map((hash) => world.schemas.stored(hash)));
   const mode = settings.mode ?? 'auto';
-  const ownSchemas = own.map(({ name, jsonSchema: content }) => ({ name, ...modesOf(mode, content) }));
+  const ownSchemas = own.map(({ name, jsonSchema: content }) => ({
+    name,
+    ...modesFor(world, { mode, route: rest, jsonSchema: content }),
+  }));
   return {
     settings: { ...rest, schema: { name: schema.name } },
     schemaHash,
@@ -251,7 +255,10 @@ export async function rejudge(
       attempt: 1,
       kind: 'rejudged',
       ask: null,
-      verdict: judge({ text: answer.answer, finish: answer.finish }, compiled, prepared.settings),
+      verdict: judge({ text: answer.answer, finish: answer.finish }, compiled, {
+        coerce: prepared.settings.coerce,
+        ...(answer.mode === 'json_schema' ? { mapBack: mapBackOf(compiled.jsonSchema) } : {}),
+      }),
       schemaName: schema.name,
       usage: NO_USAGE,
       failures: [],

@@ -70,6 +70,8 @@ export async function callModel(options: {
   readonly metrics: Metrics;
   /** Whether an open circuit ends the attempt at its first failure. */
   readonly failsOnOutage: boolean;
+  /** Told when the provider refuses the request's mode, or its schema in that mode. */
+  readonly onModeRefused?: (about: 'mode' | 'schema') => void;
 }): Promise<AnsweredCall> {
   const { provider, request, attempt, place, watch, metrics } = options;
   const context = Context.current();
@@ -217,10 +219,12 @@ function providerFailure(options: {
   readonly context: Context;
   readonly watch: GateWatch;
   readonly failsOnOutage: boolean;
+  readonly onModeRefused?: (about: 'mode' | 'schema') => void;
 }): ApplicationFailure {
   const { provider, model, requestId, failure, carried, ledger, attempt, retry } = options;
   const { context, watch, failsOnOutage } = options;
   watch.failed(failure);
+  if (failure.refuses === 'mode') options.onModeRefused?.(failure.isAboutSchema ? 'schema' : 'mode');
   const count = ledger.failures.length + 1;
   const isGivenUp = failsOnOutage && watch.isClosedToCalls();
   const goesOn = failure.retryable && count <= retry.maxProviderRetries && !isGivenUp;

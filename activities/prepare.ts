@@ -5,7 +5,7 @@ import { ON_EXHAUSTED } from '../src/core/correction.ts';
 import { isJsonObject } from '../src/core/json.ts';
 import type { JsonObject } from '../src/core/json.ts';
 import type { PreparedCall, PreparedExtraction, PreparedModes, Route } from '../src/core/prepared.ts';
-import { ModeNotPossibleError, resolveMode } from '../src/core/strict-schema.ts';
+import { ModeNotPossibleError, modesOf, withoutRefused } from '../src/core/modes.ts';
 import { costUsd } from '../src/core/usage.ts';
 import { outputTokenLimit } from '../src/core/output-token-limit.ts';
 import { invalidInput } from './world.ts';
@@ -111,11 +111,17 @@ export function prepareSettings(world: World, settings: unknown): PreparedExtrac
   return learn && prepared.strategy === 'adaptive' ? { ...prepared, learns: true } : prepared;
 }
 
-/** The mode of the first attempt by a schema, and the stricter ones that follow it. */
-export function modesOf(mode: Mode, jsonSchema: JsonObject): PreparedModes {
-  const resolved = possibleMode(() => resolveMode(mode, jsonSchema));
-  const isStrictest = resolved === 'tool' || resolved === 'prompt';
-  return { mode: resolved, stricterModes: isStrictest ? [] : ['tool'] };
+/**
+ * The modes in which a schema is asked for, without those that this worker has seen the model's provider refuse: preparing is an
+ * activity, so that what it knew then is in the history.
+ */
+export function modesFor(
+  world: World,
+  options: { readonly mode: Mode; readonly route: Route; readonly jsonSchema: JsonObject },
+): PreparedModes {
+  const { mode, route, jsonSchema } = options;
+  const modes = possibleMode(() => modesOf(mode, jsonSchema));
+  return withoutRefused(modes, (it) => world.refusedModes.has({ route, mode: it, jsonSchema }));
 }
 
 async function requireDocument(world: World, { batch, seq }: DocumentReference): Promise<void> {
@@ -140,7 +146,7 @@ function prepare(world: World, given: z.output<typeof settingsShape>): PreparedE
     schema: reference,
     ...(systemPrompt === undefined ? {} : { systemPrompt }),
     strategy,
-    ...modesOf(mode, jsonSchema),
+    ...modesFor(world, { mode, route: call, jsonSchema }),
     coerce,
     transcript,
     ...nextModels(world, given.models, call),

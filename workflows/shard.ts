@@ -281,8 +281,9 @@ function faulty(conversation: Conversation, error: unknown): Outcome {
 function settingsFor({ opened }: ShardInput, { schemaHash }: PendingDocument): PreparedExtraction {
   const own = schemaHash === undefined ? undefined : opened.ownSchemas[schemaHash];
   if (own === undefined) return opened.settings;
-  const { name, mode, stricterModes } = own;
-  return { ...opened.settings, schema: { name }, mode, stricterModes };
+  const { name, ...modes } = own;
+  const { weakerModes: _ofTheBatch, ...settings } = opened.settings;
+  return { ...settings, schema: { name }, ...modes };
 }
 
 function schemaHashOf({ opened }: ShardInput, { schemaHash }: PendingDocument): string {

@@ -102,6 +102,7 @@ function program(setExitCode: (code: number) => void): Command {
       setExitCode(await workerCommand(flags, onProgress));
     });
   addGateCommands(root.command('gate').description('the valve before each provider'), setExitCode);
+  addSchemaCommands(root.command('schema').description('JSON Schema files'), setExitCode);
   addBatchCommands(root.command('batch').description('extract from many documents'), setExitCode);
   for (const command of [...root.commands, ...root.commands.flatMap(({ commands }) => commands)]) {
     command.showHelpAfterError(`See: durable-extract ${pathOf(command)} --help`);
@@ -139,6 +140,20 @@ function addGateCommands(gate: Command, setExitCode: (code: number) => void): vo
     .action(async (provider: string, flags: GateFlags) => {
       const { gateResetCommand } = await import('./gate/gate-commands.ts');
       setExitCode(await gateResetCommand(provider, flags, onProgress));
+    });
+}
+
+function addSchemaCommands(schema: Command, setExitCode: (code: number) => void): void {
+  schema
+    .command('check')
+    .description(
+      'in which modes a schema can be asked for, and what strict mode cannot express; starts nothing',
+    )
+    .argument('<file>', 'a JSON Schema file')
+    .option('--json', 'print JSON')
+    .action(async (file: string, flags: { readonly json?: true }) => {
+      const { schemaCheckCommand } = await import('./schema/check.ts');
+      setExitCode(schemaCheckCommand(file, flags));
     });
 }
 

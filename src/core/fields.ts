@@ -3,6 +3,7 @@
  * how they join the record. What was valid is never touched, so that it stays identical to the letter.
  */
 import type { CompiledSchema } from './compile-schema.ts';
+import { compileStrict } from './compile-strict.ts';
 import type { ProblemDetail } from './contract.ts';
 import { isJsonArray, isJsonObject } from './json.ts';
 import type { Json, JsonObject } from './json.ts';
@@ -58,6 +59,17 @@ export function fieldsSchema(schema: CompiledSchema, paths: readonly string[]): 
   return { type: 'object', properties, required: [...paths], additionalProperties: false, ...shared };
 }
 
+/**
+ * The same for strict mode, in which every field is given: one that the record may do without is not required there, so that it can
+ * be said to be absent. Undefined also where there is no strict schema of them.
+ */
+export function strictFieldsSchema(schema: CompiledSchema, paths: readonly string[]): JsonObject | undefined {
+  const whole = fieldsSchema(schema, paths);
+  if (whole === undefined) return undefined;
+  const strict = { ...whole, required: paths.filter((path) => !isOptional(schema, path)) };
+  return compileStrict(strict).status === 'compiled' ? strict : undefined;
+}
+
 /** Whether the schema takes null at a path. False where the path leads nowhere that can be told. */
 export function takesNull(schema: CompiledSchema, path: string): boolean {
   const found = schemaAt(schema, path);
@@ -88,9 +100,21 @@ function fieldNames(jsonSchema: JsonObject): readonly string[] {
   return isJsonObject(properties) ? Object.keys(properties) : [];
 }
 
+function isOptional(schema: CompiledSchema, path: string): boolean {
+  const steps = parsePath(path) ?? [];
+  const last = steps.at(-1);
+  const around = soleBranch(schema, schema.resolve(schemaAtSteps(schema, steps.slice(0, -1))));
+  if (typeof last !== 'string' || !isJsonObject(around)) return false;
+  const { required } = around;
+  return !isJsonArray(required) || !required.includes(last);
+}
+
 function schemaAt(schema: CompiledSchema, path: string): Json | undefined {
   const steps = parsePath(path);
-  if (steps === undefined) return undefined;
+  return steps === undefined ? undefined : schemaAtSteps(schema, steps);
+}
+
+function schemaAtSteps(schema: CompiledSchema, steps: readonly PathStep[]): Json | undefined {
   let at: Json | undefined = schema.jsonSchema;
   for (const step of steps) at = inside(schema, at, step);
   return at;
