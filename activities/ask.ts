@@ -1,4 +1,4 @@
-import { Context, sleep } from '@temporalio/activity';
+import { Context, log, sleep } from '@temporalio/activity';
 import { compileStrict } from '../src/core/compile-strict.ts';
 import type { CompiledSchema } from '../src/core/compile-schema.ts';
 import { NO_BATCH } from '../src/core/contract.ts';
@@ -172,6 +172,7 @@ async function askNow(
     retry: settings.retry,
     isSoftlyCancelled: question.batchId !== NO_BATCH,
     watch: world.gates.watch(provider),
+    metrics: world.metrics,
     failsOnOutage: settings.gate?.onOutage === 'fail',
     onModeRefused(about) {
       // What is wrong with a schema of some fields says nothing of the whole.
@@ -188,7 +189,7 @@ async function askNow(
       ...(how.maxOutputTokens === undefined ? {} : { maxOutputTokens: how.maxOutputTokens }),
     },
   });
-  return record(world, {
+  const recorded = await record(world, {
     batchId: question.batchId,
     documentId: question.documentId,
     round: input.round,
@@ -212,6 +213,8 @@ async function askNow(
     latencyMs,
     askedAt,
   });
+  tell(world, recorded);
+  return recorded;
 }
 
 /** The schema as it is sent, and how an answer in it is judged. Only `json_schema` is strict: a tool's parameters are not. */
@@ -302,6 +305,25 @@ async function record(world: World, attempt: StoredAttempt): Promise<StoredAttem
       await sleep(RECORD_DELAY_MS * 2 ** tries);
     }
   }
+}
+
+/** Tells those who watch the worker: ids, names and numbers. */
+function tell({ metrics }: World, judged: StoredAttempt): void {
+  const { batchId, documentId, provider, model, mode, schemaName: schema, verdict } = judged;
+  const { requestId, latencyMs } = judged;
+  metrics.judged({ provider, model, schema, mode, verdict });
+  log.info('an answer was judged', {
+    documentId,
+    ...(batchId === NO_BATCH ? {} : { batch: batchId }),
+    requestId,
+    provider,
+    model,
+    mode,
+    schema,
+    verdict: verdict.status,
+    ...(verdict.status === 'accepted' ? {} : { problem: verdict.problem.type }),
+    latencyMs: Math.round(latencyMs),
+  });
 }
 
 async function turnsOf(

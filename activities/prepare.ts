@@ -87,11 +87,16 @@ const completeShape = z.strictObject({
 export async function prepareExtraction(world: World, input: unknown): Promise<PreparedExtraction> {
   if (!isOfBatch(input)) {
     const { document: _given, ...settings } = parse(extractShape, input);
-    return prepare(world, settings);
+    return { ...prepare(world, settings), ...(await searchableIn(world)) };
   }
   const { document, ...settings } = parse(extractOfBatchShape, input);
   await requireDocument(world, document);
-  return prepare(world, settings);
+  return { ...prepare(world, settings), ...(await searchableIn(world)) };
+}
+
+/** Recorded with the settings, so that replay depends on no server. */
+export async function searchableIn(world: World): Promise<Pick<PreparedCall, 'searchable'>> {
+  return (await world.isSearchable()) ? { searchable: true } : {};
 }
 
 function isOfBatch(input: unknown): boolean {
@@ -212,7 +217,7 @@ function fallbacksOf(world: World, { provider, model }: Route): readonly Route[]
 /** Checks a `complete` input and fills in its defaults. */
 export async function prepareCompletion(world: World, input: unknown): Promise<PreparedCall> {
   const { model, retry } = parse(completeShape, input);
-  return prepareCall(world, model, retry);
+  return { ...prepareCall(world, model, retry), ...(await searchableIn(world)) };
 }
 
 function prepareCall(world: World, named: string | undefined, retry: RetryConfig): PreparedCall {

@@ -13,6 +13,7 @@ import { batchMemory } from './batch-memory.ts';
 import { batchSpending } from './batch-spending.ts';
 import type { BatchSpending } from './batch-spending.ts';
 import type { GateWatch } from './gate-watch.ts';
+import type { Metrics } from './metrics.ts';
 import { refusedModes } from './refused-modes.ts';
 import type { RefusedModes } from './refused-modes.ts';
 
@@ -33,6 +34,9 @@ export interface World {
     stored(hash: string): Promise<StoredSchema>;
   };
   readonly gates: Gates;
+  readonly metrics: Metrics;
+  /** Whether workflows may set our search attributes: a server that does not know them stops who does. */
+  isSearchable(): Promise<boolean>;
   /** What providers have refused to be asked in, while this worker ran. */
   readonly refusedModes: RefusedModes;
   /** A batch as it was in the last quarter of a second, so that a thousand calls ask for it four times. */
@@ -62,6 +66,8 @@ export function createWorld(options: {
   readonly callTimeoutMs: number;
   readonly store: Store;
   readonly gates: Gates;
+  readonly metrics: Metrics;
+  readonly isSearchable: () => Promise<boolean>;
 }): World {
   const [first] = options.providers;
   if (first === undefined) throw new Error('A worker needs at least one provider, got none.');
@@ -75,6 +81,8 @@ export function createWorld(options: {
     callTimeoutMs: options.callTimeoutMs,
     store: options.store,
     gates: options.gates,
+    metrics: options.metrics,
+    isSearchable: options.isSearchable,
     refusedModes: refusedModes(),
     batch: (id) => memory.batch(id),
     spending: batchSpending((id) => options.store.batches.spend(id)),

@@ -10,7 +10,8 @@ import type { BatchFlags, BatchRunFlags } from './batch/flags.ts';
 import type { ExtractFlags } from './extract-command.ts';
 import type { GateFlags } from './gate/gate-commands.ts';
 import { note } from './output.ts';
-import type { StackFlags } from './stack-commands.ts';
+import type { StackFlags, UpFlags } from './stack-commands.ts';
+import type { WorkerFlags } from './worker-command.ts';
 
 const onProgress: OnProgress = ({ message }) => note(message);
 
@@ -70,8 +71,9 @@ function program(setExitCode: (code: number) => void): Command {
   root
     .command('up')
     .description('start the Temporal server, the worker and, without a key, the simulated provider')
+    .option('--metrics <host:port>', "serve the worker's metrics for Prometheus from now on; 'off' to stop")
     .option('--json', 'print JSON')
-    .action(async (flags: StackFlags) => {
+    .action(async (flags: UpFlags) => {
       const { upCommand } = await import('./stack-commands.ts');
       setExitCode(await upCommand(flags, onProgress));
     });
@@ -94,9 +96,10 @@ function program(setExitCode: (code: number) => void): Command {
   root
     .command('worker')
     .description('run a worker in the foreground')
-    .action(async () => {
+    .option('--metrics <host:port>', 'serve metrics for Prometheus; a range of ports for several workers')
+    .action(async (flags: WorkerFlags) => {
       const { workerCommand } = await import('./worker-command.ts');
-      setExitCode(await workerCommand(onProgress));
+      setExitCode(await workerCommand(flags, onProgress));
     });
   addGateCommands(root.command('gate').description('the valve before each provider'), setExitCode);
   addSchemaCommands(root.command('schema').description('JSON Schema files'), setExitCode);

@@ -14,9 +14,16 @@ export interface StackFlags {
   readonly json?: true;
 }
 
+/** The options of `up`. */
+export interface UpFlags extends StackFlags {
+  readonly metrics?: string;
+}
+
 /** `up`: starts what is not running, and says where it is. */
-export async function upCommand({ json }: StackFlags, onProgress: OnProgress): Promise<number> {
-  const stack = await ensureRunning({ home: home(), env: process.env, onProgress });
+export async function upCommand({ json, metrics }: UpFlags, onProgress: OnProgress): Promise<number> {
+  const place = { home: home(), env: process.env, onProgress };
+  const stack = await ensureRunning(metrics === undefined ? place : { ...place, metrics });
+  const metricsUrl = stack.external ? null : await metricsOf(stack.home);
   const { address, namespace, external } = stack;
   if (stack.external) {
     note('TEMPORAL_* names a server: nothing is started here. Run a worker with: durable-extract worker');
@@ -25,17 +32,24 @@ export async function upCommand({ json }: StackFlags, onProgress: OnProgress): P
   // Whose worker it is that polls somebody else's server, this command cannot know.
   const provider = stack.external ? null : defaultProviderName(process.env);
   if (json) {
-    print({ address, namespace, uiUrl, external, provider, simulated: provider === 'simulated' });
+    print({ address, namespace, uiUrl, metricsUrl, external, provider, simulated: provider === 'simulated' });
     return EXIT.done;
   }
   const simulated = 'SIMULATED: no model is asked; set OPENAI_API_KEY to ask one';
   const lines = [
     `Temporal server  ${address}`,
     ...(uiUrl === null ? [] : [`Temporal Web UI  ${uiUrl}`]),
+    ...(metricsUrl === null ? [] : [`Metrics          ${metricsUrl}`]),
     ...(provider === null ? [] : [`Provider         ${provider === 'simulated' ? simulated : provider}`]),
   ];
   process.stdout.write(`${lines.join('\n')}\n`);
   return EXIT.done;
+}
+
+async function metricsOf(place: string): Promise<string | null> {
+  const { processes } = await stackStatus(place);
+  const url = processes.find(({ name }) => name === 'worker')?.details['metrics'];
+  return typeof url === 'string' ? url : null;
 }
 
 /** `down`: ends all of it; histories stay. */
@@ -60,7 +74,7 @@ export async function statusCommand({ json }: StackFlags): Promise<number> {
   if (status.processes.length === 0)
     process.stdout.write('nothing is running; start with: durable-extract up\n');
   for (const { name, pid, state, uptimeMs, details } of status.processes) {
-    const where = [details['address'], details['uiUrl'], details['url']].filter(
+    const where = [details['address'], details['uiUrl'], details['url'], details['metrics']].filter(
       (place) => typeof place === 'string',
     );
     process.stdout.write(

@@ -29,6 +29,8 @@ export interface PreparedGate {
 export interface PreparedCall extends Route {
   readonly retry: RetryConfig;
   readonly timeoutMs: number;
+  /** Whether the server has our search attributes. Absent where it has not, and in histories from before there were any. */
+  readonly searchable?: true;
 }
 
 /** How answers are held to one schema. */
