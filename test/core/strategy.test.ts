@@ -72,8 +72,6 @@ function reason(step: Step): string | undefined {
   return step.kind === 'stop' ? step.reason : undefined;
 }
 
-const wrong = (path: string) => ({ path, kind: 'wrong_type', message: 'expected number' }) as const;
-
 describe('every strategy', () => {
   test.each(STRATEGIES)('%s asks first in the given mode and carries nothing', (strategy) => {
     expect(nextStep({ ...settings, strategy }, [])).toEqual({
