@@ -91,7 +91,9 @@ describe('histories of earlier runs', () => {
       'accepted-after-refusal': { success: true, attempts: 2, errors: [{ type: 'refused' }] },
       'accepted-after-truncation': { success: true, attempts: 2, errors: [{ type: 'truncated' }] },
       'accepted-at-once': { success: true, attempts: 1 },
+      'batch-found-by-search': { id: 'found', state: 'completed', succeeded: 2 },
       batch: { id: 'three', state: 'completed', round: 1, succeeded: 3, failed: 0 },
+      'found-by-search': { success: true, attempts: 2 },
       completion: { success: true, text: 'Hello.' },
       gated: { success: true, errors: [{ type: 'server_error' }] },
       'gave-up-basic': { success: false, stopped: 'attempts', attempts: 3 },
@@ -99,6 +101,7 @@ describe('histories of earlier runs', () => {
       'gave-up-on-provider': { success: false, stopped: 'server_error', attempts: 1 },
       'gave-up-over-budget': { success: false, stopped: 'budget', attempts: 1 },
       shard: undefined,
+      'shard-found-by-search': undefined,
     });
   });
 });
