@@ -1,4 +1,5 @@
-import { Context, sleep } from '@temporalio/activity';
+import { Context, log, sleep } from '@temporalio/activity';
+import { compileStrict } from '../src/core/compile-strict.ts';
 import type { CompiledSchema } from '../src/core/compile-schema.ts';
 import { NO_BATCH } from '../src/core/contract.ts';
 import type {
@@ -6,15 +7,17 @@ import type {
   Document,
   DocumentReference,
   Problem,
+  ResolvedMode,
   Turn,
   Usage,
   Verdict,
 } from '../src/core/contract.ts';
 import { feedbackMessage, fieldsMessage, partMessage } from '../src/core/feedback.ts';
 import { fieldsSchema, partOfRecord } from '../src/core/fields.ts';
+import { strictFieldsSchema } from '../src/core/strict-fields.ts';
 import type { Json, JsonObject } from '../src/core/json.ts';
 import { judge, judgeFields } from '../src/core/judge.ts';
-import type { FieldsAnswer } from '../src/core/judge.ts';
+import type { FieldsAnswer, JudgeOptions } from '../src/core/judge.ts';
 import { askedOf } from '../src/core/strategy.ts';
 import type { Ask } from '../src/core/strategy.ts';
 import type { PreparedExtraction, Route } from '../src/core/prepared.ts';
@@ -102,7 +105,7 @@ export async function ask(world: World, input: AskInput): Promise<AskResult> {
   const { systemPrompt, budget } = settings;
   const { provider } = input.route ?? settings;
   const wanted = await wantedFields(world, question, input);
-  const jsonSchema = wanted?.jsonSchema ?? schema.jsonSchema;
+  const { jsonSchema, judgeOptions } = onTheWire(how.mode, wanted?.jsonSchema ?? schema.jsonSchema, settings);
   const messages = composeMessages({
     ...(systemPrompt === undefined ? {} : { systemPrompt }),
     schema: { name: schemaName, jsonSchema },
@@ -124,7 +127,7 @@ export async function ask(world: World, input: AskInput): Promise<AskResult> {
   }
   let usage: Usage | undefined;
   try {
-    const stored = await askNow(world, input, question, { messages, jsonSchema, wanted });
+    const stored = await askNow(world, input, question, { messages, jsonSchema, judgeOptions, wanted });
     ({ usage } = stored);
     return resultOf(stored);
   } finally {
@@ -150,10 +153,12 @@ async function askNow(
   {
     messages,
     jsonSchema,
+    judgeOptions,
     wanted,
   }: {
     readonly messages: readonly PromptMessage[];
     readonly jsonSchema: JsonObject;
+    readonly judgeOptions: JudgeOptions;
     readonly wanted: WantedFields | undefined;
   },
 ): Promise<StoredAttempt> {
@@ -167,7 +172,14 @@ async function askNow(
     retry: settings.retry,
     isSoftlyCancelled: question.batchId !== NO_BATCH,
     watch: world.gates.watch(provider),
+    metrics: world.metrics,
     failsOnOutage: settings.gate?.onOutage === 'fail',
+    onModeRefused(about) {
+      // What is wrong with a schema of some fields says nothing of the whole.
+      if (about === 'schema' && wanted !== undefined) return;
+      const route = { provider, model };
+      world.refusedModes.add({ route, mode: how.mode, jsonSchema: schema.jsonSchema }, about);
+    },
     request: {
       model,
       mode: how.mode,
@@ -177,7 +189,7 @@ async function askNow(
       ...(how.maxOutputTokens === undefined ? {} : { maxOutputTokens: how.maxOutputTokens }),
     },
   });
-  return record(world, {
+  const recorded = await record(world, {
     batchId: question.batchId,
     documentId: question.documentId,
     round: input.round,
@@ -185,8 +197,8 @@ async function askNow(
     kind: 'asked',
     verdict:
       wanted === undefined
-        ? judge(reply, schema, { coerce: settings.coerce })
-        : judgeFields(reply, schema, { coerce: settings.coerce }, wanted.answer),
+        ? judge(reply, schema, judgeOptions)
+        : judgeFields(reply, schema, judgeOptions, wanted.answer),
     answer: reply.text,
     finish: reply.finish,
     requestId,
@@ -201,6 +213,19 @@ async function askNow(
     latencyMs,
     askedAt,
   });
+  tell(world, recorded);
+  return recorded;
+}
+
+/** The schema as it is sent, and how an answer in it is judged. Only `json_schema` is strict: a tool's parameters are not. */
+function onTheWire(
+  mode: ResolvedMode,
+  jsonSchema: JsonObject,
+  { coerce }: PreparedExtraction,
+): { readonly jsonSchema: JsonObject; readonly judgeOptions: JudgeOptions } {
+  const strict = mode === 'json_schema' ? compileStrict(jsonSchema) : undefined;
+  if (strict?.status !== 'compiled') return { jsonSchema, judgeOptions: { coerce } };
+  return { jsonSchema: strict.schema, judgeOptions: { coerce, mapBack: strict.mapBack } };
 }
 
 /** A question for some fields only. */
@@ -214,13 +239,14 @@ interface WantedFields {
 async function wantedFields(
   world: World,
   { batchId, documentId, schema }: Question,
-  { ask: { fields, part, attempt }, round, last }: AskInput,
+  { ask: { fields, part, attempt, mode }, round, last }: AskInput,
 ): Promise<WantedFields | undefined> {
   if (fields === undefined && part === undefined) return undefined;
   const before =
     batchId === NO_BATCH ? last : await lastOfBatch(world, { batchId, documentId, round, attempt });
   const paths = fields ?? (part === undefined ? [] : partOfRecord(schema, part));
-  const jsonSchema = paths.length === 0 ? undefined : fieldsSchema(schema, paths);
+  const schemaOf = mode === 'json_schema' ? strictFieldsSchema : fieldsSchema;
+  const jsonSchema = paths.length === 0 ? undefined : schemaOf(schema, paths);
   if (jsonSchema === undefined) return undefined;
   const isFirstPart = part?.number === 1;
   const given = isFirstPart ? {} : (before?.record ?? {});
@@ -279,6 +305,25 @@ async function record(world: World, attempt: StoredAttempt): Promise<StoredAttem
       await sleep(RECORD_DELAY_MS * 2 ** tries);
     }
   }
+}
+
+/** Tells those who watch the worker: ids, names and numbers. */
+function tell({ metrics }: World, judged: StoredAttempt): void {
+  const { batchId, documentId, provider, model, mode, schemaName: schema, verdict } = judged;
+  const { requestId, latencyMs } = judged;
+  metrics.judged({ provider, model, schema, mode, verdict });
+  log.info('an answer was judged', {
+    documentId,
+    ...(batchId === NO_BATCH ? {} : { batch: batchId }),
+    requestId,
+    provider,
+    model,
+    mode,
+    schema,
+    verdict: verdict.status,
+    ...(verdict.status === 'accepted' ? {} : { problem: verdict.problem.type }),
+    latencyMs: Math.round(latencyMs),
+  });
 }
 
 async function turnsOf(

@@ -1,8 +1,9 @@
-import { ApplicationFailure, Context } from '@temporalio/activity';
+import { ApplicationFailure, Context, log } from '@temporalio/activity';
 import { shardWorkflowId } from '../src/core/batch-contract.ts';
 import type { BatchSettings, BatchState, RoundKind } from '../src/core/batch-contract.ts';
 import type { NextRound } from '../src/core/batch-signals.ts';
 import type { BatchLearning } from '../src/core/learning.ts';
+import { mapBackOf } from '../src/core/compile-strict.ts';
 import type { Budget } from '../src/core/contract.ts';
 import { judge, judgeRecord } from '../src/core/judge.ts';
 import type {
@@ -16,7 +17,7 @@ import type { DocumentOutcome, StoredOutcome } from '../src/core/stored-outcome.
 import { NO_USAGE } from '../src/core/usage.ts';
 import type { StoredAttempt } from '../src/store/attempts.ts';
 import type { StoredBatch } from '../src/store/batches.ts';
-import { modesOf, prepareSettings } from './prepare.ts';
+import { modesFor, prepareSettings, searchableIn } from './prepare.ts';
 import { invalidInput } from './world.ts';
 import type { World } from './world.ts';
 
@@ -57,6 +58,7 @@ export async function openBatch(
   const { budget } = batch;
   return {
     ...prepared,
+    settings: { ...prepared.settings, ...(await searchableIn(world)) },
     round,
     kind,
     total,
@@ -101,7 +103,10 @@ async function prepare(world: World, id: string, settings: BatchSettings): Promi
   }
   const own = await Promise.all(hashes.map((hash) => world.schemas.stored(hash)));
   const mode = settings.mode ?? 'auto';
-  const ownSchemas = own.map(({ name, jsonSchema: content }) => ({ name, ...modesOf(mode, content) }));
+  const ownSchemas = own.map(({ name, jsonSchema: content }) => ({
+    name,
+    ...modesFor(world, { mode, route: rest, jsonSchema: content }),
+  }));
   return {
     settings: { ...rest, schema: { name: schema.name } },
     schemaHash,
@@ -158,12 +163,47 @@ export async function countPending(
   return world.store.documents.countPending({ batchId: batch, round, kind });
 }
 
+/** How many documents of a batch were not extracted, of those that are done. */
+export async function countFailed(
+  world: World,
+  { batch, round, kind }: RoundOfBatch & { readonly kind: RoundKind },
+): Promise<number> {
+  const counts = await world.store.outcomes.count(batch, round);
+  if (kind === 'first') return counts.failed;
+  const { total = 0 } = (await world.store.batches.read(batch)) ?? {};
+  const succeeded = kind === 'rejudge' ? counts.succeededInRound : counts.succeeded;
+  return total - succeeded - (await countPending(world, { batch, round, kind }));
+}
+
 /** Writes outcomes; gives the places of documents that have to be done again. */
 export async function recordOutcomes(
   world: World,
   { batch, round, outcomes }: RoundOfBatch & { readonly outcomes: readonly DocumentOutcome[] },
 ): Promise<readonly number[]> {
-  return world.store.outcomes.recordDocuments(batch, round, outcomes);
+  const lost = await world.store.outcomes.recordDocuments(batch, round, outcomes);
+  const again = new Set(lost);
+  countEnded(
+    world,
+    'batch',
+    outcomes
+      .filter(({ seq }) => !again.has(seq))
+      .map(({ seq, outcome }) => ({ outcome, place: { batch, seq } })),
+  );
+  return lost;
+}
+
+/** Tells those who watch the worker. */
+function countEnded(
+  { metrics }: World,
+  of: 'single' | 'batch',
+  ended: readonly { readonly outcome: StoredOutcome; readonly place: object }[],
+): void {
+  for (const { outcome, place } of ended) {
+    const { success, stopped, schemaName: schema, attempts, usage, model } = outcome;
+    metrics.ended({ of, schema, success, stopped });
+    const how = { outcome: success ? 'success' : stopped, attempts, calls: usage.calls, schema, model };
+    log.info('an extraction has ended', { ...place, ...how });
+  }
 }
 
 /** Writes the outcome of a single extraction. */
@@ -172,6 +212,7 @@ export async function recordExtraction(
   { id, round, outcome }: { readonly id: string; readonly round: number; readonly outcome: StoredOutcome },
 ): Promise<void> {
   await world.store.outcomes.recordSingle(id, round, outcome);
+  countEnded(world, 'single', [{ outcome, place: { documentId: id } }]);
 }
 
 /**
@@ -214,7 +255,10 @@ export async function rejudge(
       attempt: 1,
       kind: 'rejudged',
       ask: null,
-      verdict: judge({ text: answer.answer, finish: answer.finish }, compiled, prepared.settings),
+      verdict: judge({ text: answer.answer, finish: answer.finish }, compiled, {
+        coerce: prepared.settings.coerce,
+        ...(answer.mode === 'json_schema' ? { mapBack: mapBackOf(compiled.jsonSchema) } : {}),
+      }),
       schemaName: schema.name,
       usage: NO_USAGE,
       failures: [],
@@ -230,6 +274,11 @@ export async function rejudge(
   }
   await Promise.all(passed.map((attempt) => store.attempts.record(attempt)));
   await store.outcomes.recordDocuments(batch, round, outcomes);
+  countEnded(
+    world,
+    'batch',
+    outcomes.map(({ seq, outcome }) => ({ outcome, place: { batch, seq } })),
+  );
   return { left, accepted: outcomes.length + kept };
 }
 

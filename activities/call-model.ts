@@ -1,4 +1,4 @@
-import { ApplicationFailure, Context } from '@temporalio/activity';
+import { ApplicationFailure, Context, log } from '@temporalio/activity';
 import type { Info } from '@temporalio/activity';
 import { ApplicationFailureCategory } from '@temporalio/common';
 import { providerDelayMs } from '../src/core/backoff.ts';
@@ -6,7 +6,10 @@ import { LOST_CALL_MESSAGE, WORKER_LOSSES } from '../src/core/contract.ts';
 import type { ProviderFailure, RetryConfig } from '../src/core/contract.ts';
 import type { ModelReply, ModelRequest, Provider } from '../src/provider/provider.ts';
 import { classifyFailure } from './failures.ts';
+import type { ClassifiedFailure } from './failures.ts';
 import type { GateWatch } from './gate-watch.ts';
+import type { CallResult, Metrics } from './metrics.ts';
+import { costOf } from './spent.ts';
 
 /** Often, since a heartbeat's answer is the only way by which a cancellation reaches a call. */
 const HEARTBEAT_INTERVAL_MS = 500;
@@ -64,10 +67,13 @@ export async function callModel(options: {
   readonly isSoftlyCancelled: boolean;
   /** Of the provider's gate. */
   readonly watch: GateWatch;
+  readonly metrics: Metrics;
   /** Whether an open circuit ends the attempt at its first failure. */
   readonly failsOnOutage: boolean;
+  /** Told when the provider refuses the request's mode, or its schema in that mode. */
+  readonly onModeRefused?: (about: 'mode' | 'schema') => void;
 }): Promise<AnsweredCall> {
-  const { provider, request, attempt, retry, place, watch } = options;
+  const { provider, request, attempt, place, watch, metrics } = options;
   const context = Context.current();
   const { info } = context;
   const carried = resume(info);
@@ -81,14 +87,28 @@ export async function callModel(options: {
   const signal = options.isSoftlyCancelled ? softly(context.cancellationSignal) : context.cancellationSignal;
   const askedAt = Date.now();
   const startedAt = performance.now();
+  const asked = { provider: provider.name, model: request.model };
+  const count = (result: CallResult): number => {
+    const latencyMs = performance.now() - startedAt;
+    metrics.called({ ...asked, result, latencyMs });
+    return latencyMs;
+  };
   watch.began();
   try {
     const reply = await provider.call({ ...request, requestId }, signal);
     watch.answered(reply, askedAt);
-    return { reply, ledger, requestId, askedAt, latencyMs: performance.now() - startedAt };
+    const latencyMs = count('answered');
+    metrics.used({ ...asked, ...reply.usage, costUsd: costOf({ provider, model: request.model, reply }) });
+    return { reply, ledger, requestId, askedAt, latencyMs };
   } catch (error) {
-    if (context.cancellationSignal.aborted) throw context.cancellationSignal.reason;
-    throw providerFailure({ ...options, error, carried, ledger, attempt, retry, context });
+    if (context.cancellationSignal.aborted) {
+      count('cancelled');
+      throw context.cancellationSignal.reason;
+    }
+    const failure = classifyFailure(error, Date.now());
+    count(failure?.type ?? 'internal_error');
+    if (failure === undefined) throw error;
+    throw providerFailure({ ...options, ...asked, requestId, failure, carried, ledger, context });
   } finally {
     clearInterval(beat);
   }
@@ -188,7 +208,10 @@ async function rest(options: {
 }
 
 function providerFailure(options: {
-  readonly error: unknown;
+  readonly provider: string;
+  readonly model: string;
+  readonly requestId: string;
+  readonly failure: ClassifiedFailure;
   readonly carried: Carried;
   readonly ledger: CallLedger;
   readonly attempt: number;
@@ -196,11 +219,12 @@ function providerFailure(options: {
   readonly context: Context;
   readonly watch: GateWatch;
   readonly failsOnOutage: boolean;
-}): unknown {
-  const { error, carried, ledger, attempt, retry, context, watch, failsOnOutage } = options;
-  const failure = classifyFailure(error, Date.now());
-  if (failure === undefined) return error;
+  readonly onModeRefused?: (about: 'mode' | 'schema') => void;
+}): ApplicationFailure {
+  const { provider, model, requestId, failure, carried, ledger, attempt, retry } = options;
+  const { context, watch, failsOnOutage } = options;
   watch.failed(failure);
+  if (failure.refuses === 'mode') options.onModeRefused?.(failure.isAboutSchema ? 'schema' : 'mode');
   const count = ledger.failures.length + 1;
   const isGivenUp = failsOnOutage && watch.isClosedToCalls();
   const goesOn = failure.retryable && count <= retry.maxProviderRetries && !isGivenUp;
@@ -214,6 +238,7 @@ function providerFailure(options: {
     ...(refuses === undefined ? {} : { refuses }),
     delayMs: delayMs === null ? null : Math.round(delayMs),
   };
+  log.info('a call failed', { provider, model, failure: type, status, delayMs: entry.delayMs, requestId });
   const next: CallLedger = { ...ledger, failures: [...ledger.failures, entry] };
   const dueAt = Date.now() + (delayMs ?? 0);
   context.heartbeat({ ...carried, failures: next.failures, dueAt } satisfies Carried);

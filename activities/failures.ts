@@ -24,6 +24,8 @@ export interface ClassifiedFailure {
   readonly rateLimits?: RateLimits;
   /** What of the request it does not take, where it says so. */
   readonly refuses?: 'mode' | 'cap';
+  /** Set where it is the schema that it does not take in that mode; another one it may take. */
+  readonly isAboutSchema?: true;
 }
 
 /** Codes with which a 429 says that waiting does not help. */
@@ -87,6 +89,7 @@ export function classifyFailure(error: unknown, now: number): ClassifiedFailure 
   return {
     ...base,
     ...(refuses === undefined ? {} : { refuses }),
+    ...(refuses === 'mode' && isAboutSchema(error) ? { isAboutSchema: true } : {}),
     type: 'client_error',
     retryable: false,
     message: `HTTP ${status}: the provider refused the request${code}${advice(error)}`,
@@ -103,6 +106,13 @@ function refusedPart({ status, param, message }: APIError): ClassifiedFailure['r
   const told = param ?? message;
   if (CAP_WORDS.test(told)) return 'cap';
   return MODE_WORDS.test(told) ? 'mode' : undefined;
+}
+
+const SCHEMA_CODES: ReadonlySet<string> = new Set(['invalid_json_schema', 'invalid_function_parameters']);
+const SCHEMA_WORDS = /invalid schema|unsupported schema|schema (?:is not|must)/i;
+
+function isAboutSchema({ code, message }: APIError): boolean {
+  return SCHEMA_CODES.has(code ?? '') || SCHEMA_WORDS.test(message);
 }
 
 function advice(error: APIError): string {

@@ -23,6 +23,7 @@ export interface PlanningActivities {
 export interface StoreActivities {
   openShard(input: Input<typeof batches.openShard>): ReturnType<typeof batches.openShard>;
   countPending(input: Input<typeof batches.countPending>): Promise<number>;
+  countFailed(input: Input<typeof batches.countFailed>): Promise<number>;
   recordOutcomes(input: Input<typeof batches.recordOutcomes>): ReturnType<typeof batches.recordOutcomes>;
   recordExtraction(input: Input<typeof batches.recordExtraction>): Promise<void>;
   correct(input: CorrectInput): Promise<Verdict>;
@@ -56,6 +57,7 @@ export function houseActivities(world: World): PlanningActivities & StoreActivit
     openBatch: (input) => batches.openBatch(world, input),
     openShard: (input) => batches.openShard(world, input),
     countPending: (input) => batches.countPending(world, input),
+    countFailed: (input) => batches.countFailed(world, input),
     recordOutcomes: (input) => batches.recordOutcomes(world, input),
     recordExtraction: (input) => batches.recordExtraction(world, input),
     correct: (input) => correct(world, input),

@@ -5,7 +5,7 @@ import { ON_EXHAUSTED } from '../src/core/correction.ts';
 import { isJsonObject } from '../src/core/json.ts';
 import type { JsonObject } from '../src/core/json.ts';
 import type { PreparedCall, PreparedExtraction, PreparedModes, Route } from '../src/core/prepared.ts';
-import { ModeNotPossibleError, resolveMode } from '../src/core/strict-schema.ts';
+import { ModeNotPossibleError, modesOf, withoutRefused } from '../src/core/modes.ts';
 import { costUsd } from '../src/core/usage.ts';
 import { outputTokenLimit } from '../src/core/output-token-limit.ts';
 import { invalidInput } from './world.ts';
@@ -87,11 +87,16 @@ const completeShape = z.strictObject({
 export async function prepareExtraction(world: World, input: unknown): Promise<PreparedExtraction> {
   if (!isOfBatch(input)) {
     const { document: _given, ...settings } = parse(extractShape, input);
-    return prepare(world, settings);
+    return { ...prepare(world, settings), ...(await searchableIn(world)) };
   }
   const { document, ...settings } = parse(extractOfBatchShape, input);
   await requireDocument(world, document);
-  return prepare(world, settings);
+  return { ...prepare(world, settings), ...(await searchableIn(world)) };
+}
+
+/** Recorded with the settings, so that replay depends on no server. */
+export async function searchableIn(world: World): Promise<Pick<PreparedCall, 'searchable'>> {
+  return (await world.isSearchable()) ? { searchable: true } : {};
 }
 
 function isOfBatch(input: unknown): boolean {
@@ -106,11 +111,17 @@ export function prepareSettings(world: World, settings: unknown): PreparedExtrac
   return learn && prepared.strategy === 'adaptive' ? { ...prepared, learns: true } : prepared;
 }
 
-/** The mode of the first attempt by a schema, and the stricter ones that follow it. */
-export function modesOf(mode: Mode, jsonSchema: JsonObject): PreparedModes {
-  const resolved = possibleMode(() => resolveMode(mode, jsonSchema));
-  const isStrictest = resolved === 'tool' || resolved === 'prompt';
-  return { mode: resolved, stricterModes: isStrictest ? [] : ['tool'] };
+/**
+ * The modes in which a schema is asked for, without those that this worker has seen the model's provider refuse: preparing is an
+ * activity, so that what it knew then is in the history.
+ */
+export function modesFor(
+  world: World,
+  options: { readonly mode: Mode; readonly route: Route; readonly jsonSchema: JsonObject },
+): PreparedModes {
+  const { mode, route, jsonSchema } = options;
+  const modes = possibleMode(() => modesOf(mode, jsonSchema));
+  return withoutRefused(modes, (it) => world.refusedModes.has({ route, mode: it, jsonSchema }));
 }
 
 async function requireDocument(world: World, { batch, seq }: DocumentReference): Promise<void> {
@@ -135,7 +146,7 @@ function prepare(world: World, given: z.output<typeof settingsShape>): PreparedE
     schema: reference,
     ...(systemPrompt === undefined ? {} : { systemPrompt }),
     strategy,
-    ...modesOf(mode, jsonSchema),
+    ...modesFor(world, { mode, route: call, jsonSchema }),
     coerce,
     transcript,
     ...nextModels(world, given.models, call),
@@ -206,7 +217,7 @@ function fallbacksOf(world: World, { provider, model }: Route): readonly Route[]
 /** Checks a `complete` input and fills in its defaults. */
 export async function prepareCompletion(world: World, input: unknown): Promise<PreparedCall> {
   const { model, retry } = parse(completeShape, input);
-  return prepareCall(world, model, retry);
+  return { ...prepareCall(world, model, retry), ...(await searchableIn(world)) };
 }
 
 function prepareCall(world: World, named: string | undefined, retry: RetryConfig): PreparedCall {

@@ -33,6 +33,7 @@ export async function say(world: World, input: SayInput): Promise<SayResult> {
     retry,
     isSoftlyCancelled: false,
     watch: world.gates.watch(provider.name),
+    metrics: world.metrics,
     failsOnOutage: false,
     request: { model, messages, mode: 'text', timeoutMs },
   });

@@ -16,6 +16,17 @@ export function usageOf(options: {
     calls: ledger.failures.length + ledger.interrupted + 1,
     promptTokens,
     completionTokens,
-    costUsd: provider.simulated ? 0 : costUsd(model, promptTokens, completionTokens, provider.prices),
+    costUsd: costOf({ provider, model, reply }),
   };
+}
+
+/** US dollars of one answered call; null where its price is not known. */
+export function costOf(options: {
+  readonly provider: Provider;
+  readonly model: string;
+  readonly reply: ModelReply;
+}): number | null {
+  const { provider, model, reply } = options;
+  const { promptTokens, completionTokens } = reply.usage;
+  return provider.simulated ? 0 : costUsd(model, promptTokens, completionTokens, provider.prices);
 }

@@ -13,6 +13,9 @@ import { batchMemory } from './batch-memory.ts';
 import { batchSpending } from './batch-spending.ts';
 import type { BatchSpending } from './batch-spending.ts';
 import type { GateWatch } from './gate-watch.ts';
+import type { Metrics } from './metrics.ts';
+import { refusedModes } from './refused-modes.ts';
+import type { RefusedModes } from './refused-modes.ts';
 
 /** Schemas that callers may name: zod schemas, or JSON Schema 2020-12. */
 export type SchemaRegistry = Readonly<Record<string, z.ZodType | JsonObject>>;
@@ -31,6 +34,11 @@ export interface World {
     stored(hash: string): Promise<StoredSchema>;
   };
   readonly gates: Gates;
+  readonly metrics: Metrics;
+  /** Whether workflows may set our search attributes: a server that does not know them stops who does. */
+  isSearchable(): Promise<boolean>;
+  /** What providers have refused to be asked in, while this worker ran. */
+  readonly refusedModes: RefusedModes;
   /** A batch as it was in the last quarter of a second, so that a thousand calls ask for it four times. */
   batch(id: string): Promise<StoredBatch>;
   /** Of batches with a budget. */
@@ -58,6 +66,8 @@ export function createWorld(options: {
   readonly callTimeoutMs: number;
   readonly store: Store;
   readonly gates: Gates;
+  readonly metrics: Metrics;
+  readonly isSearchable: () => Promise<boolean>;
 }): World {
   const [first] = options.providers;
   if (first === undefined) throw new Error('A worker needs at least one provider, got none.');
@@ -71,6 +81,9 @@ export function createWorld(options: {
     callTimeoutMs: options.callTimeoutMs,
     store: options.store,
     gates: options.gates,
+    metrics: options.metrics,
+    isSearchable: options.isSearchable,
+    refusedModes: refusedModes(),
     batch: (id) => memory.batch(id),
     spending: batchSpending((id) => options.store.batches.spend(id)),
     provider(name) {

@@ -12,6 +12,9 @@ import { DurableExtract } from '../src/client/index.ts';
 import type { ProgressEvent } from '../src/stack/progress.ts';
 import { stackStatus, stopStack } from '../src/stack/stack.ts';
 import type { Bench, Figure, Row } from './figure.ts';
+import { adaptiveLearning } from './figures/adaptive-learning.ts';
+import { adaptiveRepair } from './figures/adaptive-repair.ts';
+import { adaptive } from './figures/adaptive.ts';
 import { batchBig } from './figures/batch-big.ts';
 import { batchLatency } from './figures/batch-latency.ts';
 import { batchRate } from './figures/batch-rate.ts';
@@ -34,6 +37,9 @@ const FIGURES: readonly Figure[] = [
   gateOutage,
   gateRate,
   stats,
+  adaptive,
+  adaptiveRepair,
+  adaptiveLearning,
 ];
 
 const { values, positionals } = parseArgs({

@@ -1,5 +1,6 @@
 /**
- * Records the histories that test/replay replays: `node scripts/record-histories.ts`.
+ * Records the histories that test/replay replays: `node scripts/record-histories.ts`. Those that are there already stay as
+ * they are; delete one to record it anew.
  *
  * Histories are evidence of what runs in somebody's server when this package is upgraded. When the replay test fails
  * after a change to workflows/, running extractions would fail as well: make the change replay (`patched`), and record
@@ -8,7 +9,7 @@
  * Starts a Temporal server in a temporary home, a worker in this process, and a provider that follows a script; ends
  * all of it.
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ExtractInput } from '../src/core/contract.ts';
@@ -52,6 +53,7 @@ const SCENARIOS: readonly Scenario[] = [
     script: [wrong, { status: 500 }],
     settings: { retry: { ...retry, maxProviderRetries: 2 } },
   },
+  { name: 'found-by-search', script: [wrong, { status: 500 }, good] },
   { name: 'gave-up-over-budget', script: [wrong], settings: { budget: { maxTokens: 150 } } },
 ];
 
@@ -84,6 +86,16 @@ try {
     await record('shard', 'batch/three/1');
   });
 
+  // The same, with search attributes.
+  await withScriptedWorker(stack, { script: [wrong, good, { status: 500 }, good] }, async () => {
+    const documents = ['a', 'b'].map((id) => ({ id, text: `Ada, 36, ${id}` }));
+    const schema = { name: 'user', jsonSchema };
+    const batch = await extractor.batch(documents, { id: 'found', schema, concurrency: 1, retry });
+    await batch.done();
+    await record('batch-found-by-search', 'batch/found');
+    await record('shard-found-by-search', 'batch/found/1');
+  });
+
   // Its provider fails once, in a row too short to open the circuit, and is then tripped and reset by hand.
   await withScriptedWorker(stack, { script: [{ status: 500 }, good], gates: 'on' }, async () => {
     const schema = { name: 'user', jsonSchema };
@@ -97,12 +109,14 @@ try {
 
   /** Writes a history down, but for what says on whose machine it was. */
   async function record(name: string, workflowId: string): Promise<void> {
+    const file = join(FOLDER, `${name}.json`);
+    if (existsSync(file)) return;
     const history = await extractor.client.workflow.getHandle(workflowId).fetchHistory();
     const json = historyToText(history)
       .replaceAll(/"identity": "[^"]*"/g, '"identity": "recorder"')
       .replaceAll(/"\d+@[^"]*"/g, '"recorder"')
       .replaceAll(/"stackTrace": "[^"]*"/g, '"stackTrace": ""');
-    writeFileSync(join(FOLDER, `${name}.json`), json);
+    writeFileSync(file, json);
     process.stderr.write(`${name}: ${history.events?.length ?? 0} events\n`);
   }
 } finally {

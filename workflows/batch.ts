@@ -33,10 +33,11 @@ import type { Budget } from '../src/core/contract.ts';
 import { budgetProblem, isSameBudget } from '../src/core/expense.ts';
 import { NOTHING_LEARNT, learnFrom, learntByBatch } from '../src/core/learning.ts';
 import type { BatchLearning, Learnt } from '../src/core/learning.ts';
-import type { OpenedBatch, PendingDocument } from '../src/core/prepared.ts';
+import type { OpenedBatch, PendingDocument, ShardWork } from '../src/core/prepared.ts';
 import { MOST_SLOTS_OF_A_SHARD, allotSlots } from '../src/core/slots.ts';
 import type { ShardSlots } from '../src/core/slots.ts';
 import { openBatch, store } from './house-activities.ts';
+import { tellSearch } from './search-attributes.ts';
 
 export const pauseUpdate = defineUpdate<void>('pause');
 /** Goes on; with another budget from now on, where one is given. */
@@ -52,6 +53,7 @@ const reportSignal = defineSignal<[ShardReport]>('report');
 const MOST_EVENTS = 4_000;
 /** How often shards of an earlier run are looked after: only those that ended without a word are missed that long. */
 const LOOK_EVERY = '30 s';
+const INHERITED = 'before it looks after shards of an earlier run';
 /** Documents that have no outcome after so many passes never get one by themselves. */
 const MOST_PASSES = 5;
 
@@ -97,13 +99,29 @@ export async function batch({ id, next, carried }: BatchInput): Promise<BatchSum
   return CancellationScope.nonCancellable(async () => {
     desk ??= newDesk(id, await openBatch({ batch: id, next }));
     cancelWhen(desk, cancelRequested);
+    tellBeginning(desk);
     await carryOn(desk);
     const state = desk.isCancelled ? 'cancelled' : 'completed';
     await store.setBatchState({ batch: id, state });
+    await tellEnd(desk, state);
     await condition(allHandlersFinished);
     show(desk);
     return { id, state, round: desk.opened.round, ...desk.recorded };
   });
+}
+
+/** In every run, since one that continued as new begins with what the first one began with. */
+function tellBeginning({ id, opened: { settings }, isPaused }: Desk): void {
+  const { schema, provider, model } = settings;
+  const outcome = isPaused ? 'paused' : undefined;
+  tellSearch(settings, { batch: id, schema: schema.name, model: `${provider}/${model}`, outcome });
+}
+
+/** What it comes to is asked of the store: a run that took up another's work has not counted all of it. */
+async function tellEnd({ id, opened }: Desk, outcome: BatchSummary['state']): Promise<void> {
+  const { settings, round, kind } = opened;
+  if (settings.searchable !== true) return;
+  tellSearch(settings, { outcome, failed: await store.countFailed({ batch: id, round, kind }) });
 }
 
 function handleMessages(deskNow: () => Desk | undefined): void {
@@ -138,6 +156,7 @@ function handleMessages(deskNow: () => Desk | undefined): void {
       desk.isPaused = false;
       desk.isOverBudget = false;
       desk.draining = undefined;
+      tellSearch(desk.opened.settings, { outcome: null });
     }),
     { validator: ({ budget } = {}) => requireBudget(budget) },
   );
@@ -185,7 +204,8 @@ async function carryOn(desk: Desk): Promise<void> {
     if (desk.shards.size === 0 && !desk.isPaused && !(await beginPass(desk))) return;
     await continueWhereDue(desk);
     if (desk.inherited.size === 0) await condition(() => desk.hasChanged);
-    else if (!(await condition(() => desk.hasChanged, LOOK_EVERY))) await lookAfterInherited(desk);
+    else if (!(await condition(() => desk.hasChanged, LOOK_EVERY, { summary: INHERITED })))
+      await lookAfterInherited(desk);
   }
 }
 
@@ -193,6 +213,7 @@ async function carryOn(desk: Desk): Promise<void> {
 async function pause(desk: Desk): Promise<void> {
   desk.isPaused = true;
   await store.setBatchState({ batch: desk.id, state: 'paused' });
+  tellSearch(desk.opened.settings, { outcome: 'paused' });
 }
 
 /** Waits for calls that are under way: they are paid for. */
@@ -248,6 +269,7 @@ async function openNextShard(desk: Desk, limit: number): Promise<void> {
     // The coordinator continues as new; its shards go on meanwhile.
     parentClosePolicy: ParentClosePolicy.ABANDON,
     staticSummary: `batch ${id} · ${documents.length} documents`,
+    staticDetails: detailsOf(work),
   });
   child.result().then(
     () => endShard(desk, shard),
@@ -256,6 +278,12 @@ async function openNextShard(desk: Desk, limit: number): Promise<void> {
       endShard(desk, shard);
     },
   );
+}
+
+/** In whole numbers, as the input's lines are counted: documents of a later pass are few, and scattered. */
+function detailsOf({ documents }: ShardWork): string {
+  const seqs = documents.map(({ seq }) => seq);
+  return `${documents.length} of the documents ${Math.min(...seqs)} to ${Math.max(...seqs)}, by their place in the input, from 0`;
 }
 
 function takeReport(desk: Desk, report: ShardReport): void {
@@ -319,7 +347,7 @@ async function beginPass(desk: Desk): Promise<boolean> {
 async function cancelShards(desk: Desk): Promise<void> {
   await Promise.all([...desk.shards.keys()].map((shard) => tell(desk, shard, (handle) => handle.cancel())));
   for (;;) {
-    if (await condition(() => desk.shards.size === 0, LOOK_EVERY)) return;
+    if (await condition(() => desk.shards.size === 0, LOOK_EVERY, { summary: INHERITED })) return;
     await lookAfterInherited(desk);
   }
 }

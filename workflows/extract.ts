@@ -9,6 +9,7 @@ import { prepareExtraction, store } from './house-activities.ts';
 import { detourOf, modelActivitiesFor, spentBy } from './model-activities.ts';
 import { awaitReview, listenForReview } from './review.ts';
 import type { Review, Waiting } from './review.ts';
+import { tellSearch } from './search-attributes.ts';
 import { storedOutcome } from './stored-outcome.ts';
 
 /** Turns and errors so far; null before the input has been checked. */
@@ -37,8 +38,12 @@ export async function extract(input: ExtractInput): Promise<Outcome> {
   const round = workflowInfo().startTime.getTime();
   const settings = await prepareExtraction(input);
   conversation = openConversation(settings);
+  const tell = searchTeller(settings, document);
   const outcome = await converse(conversation, {
-    show,
+    show: (about, headline) => {
+      show(about, headline);
+      tell(about);
+    },
     ask: (about, how, plan) =>
       modelActivitiesFor(settings, { summary: how.why, plan }).ask({
         document,
@@ -54,7 +59,31 @@ export async function extract(input: ExtractInput): Promise<Outcome> {
   await store.recordExtraction({ id: document.id, round, outcome: stored });
   if (stored.reviewUntil === undefined) return outcome;
   waiting = { outcome, settings, id: document.id, round };
-  return awaitReview(review, waiting, stored.reviewUntil);
+  const reviewed = await awaitReview(review, waiting, stored.reviewUntil);
+  if (reviewed.success) tellSearch(settings, { outcome: 'success' });
+  return reviewed;
+}
+
+/** Tells the server by what this extraction is found, whenever an answer was rejected, and at its end. */
+function searchTeller(
+  settings: PreparedExtraction,
+  document: ExtractInput['document'],
+): (conversation: Conversation) => void {
+  tellSearch(settings, {
+    schema: settings.schema.name,
+    model: `${settings.provider}/${settings.model}`,
+    ...('batch' in document ? { batch: document.batch } : {}),
+  });
+  let told = 0;
+  return ({ rejected, errors, outcome }) => {
+    if (outcome === undefined && rejected.length === told) return;
+    told = rejected.length;
+    tellSearch(settings, {
+      attempts: outcome?.attempts ?? told,
+      lastProblem: errors.at(-1)?.type,
+      ...(outcome === undefined ? {} : { outcome: outcome.stopped ?? 'success', model: outcome.model }),
+    });
+  };
 }
 
 /** What an attempt is told of the ones before it. */

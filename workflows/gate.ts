@@ -126,7 +126,9 @@ function tell(valve: Valve, event: GateEvent): void {
 async function nextThing(valve: Valve): Promise<void> {
   const moment = nextMoment(valve.memory, valve.config);
   if (moment === null) return condition(() => valve.hasChanged);
-  const hasHeard = await condition(() => valve.hasChanged, Math.max(1, moment - Date.now()));
+  const hasHeard = await condition(() => valve.hasChanged, Math.max(1, moment - Date.now()), {
+    summary: `${valve.memory.state}: looks again`,
+  });
   if (!hasHeard) tell(valve, { kind: 'time' });
 }
 

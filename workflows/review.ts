@@ -90,7 +90,8 @@ export async function awaitReview(review: Review, waiting: Waiting, until: numbe
   );
   const isDecided = (): boolean => review.decided !== undefined;
   if (until === NO_DEADLINE) await condition(isDecided);
-  else await condition(isDecided, Math.max(1, until - Date.now()));
+  else
+    await condition(isDecided, Math.max(1, until - Date.now()), { summary: 'until nobody may correct it' });
   review.isOpen = false;
   const { decided } = review;
   if (decided === undefined || decided === 'given up') {

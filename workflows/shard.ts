@@ -31,6 +31,7 @@ import { converse, openConversation } from './conversation.ts';
 import type { Conversation } from './conversation.ts';
 import { store } from './house-activities.ts';
 import { detourOf, modelActivitiesFor, spentBy } from './model-activities.ts';
+import { tellSearch } from './search-attributes.ts';
 import { ShardLearning } from './shard-learning.ts';
 import { storedOutcome } from './stored-outcome.ts';
 import type { CallPlan } from './through-gate.ts';
@@ -107,6 +108,8 @@ export async function shard(input: ShardInput): Promise<void> {
   });
   setHandler(shardProgressQuery, () => progressOf(work));
 
+  const { settings } = input.opened;
+  tellSearch(settings, { batch: input.batch, schema: settings.schema.name, model: modelOf(settings) });
   const aside = CancellationScope.nonCancellable(() =>
     Promise.all([recordOutcomes(work), giveUpSlots(work), tellLearnt(work), tellDrained(work)]),
   );
@@ -120,6 +123,10 @@ export async function shard(input: ShardInput): Promise<void> {
   work.isOver = true;
   await aside;
   await CancellationScope.nonCancellable(() => report(work, true));
+}
+
+function modelOf({ provider, model }: PreparedExtraction): string {
+  return `${provider}/${model}`;
 }
 
 function openShard(input: ShardInput): Shard {
@@ -224,7 +231,7 @@ async function askInTurn(
   });
   if (result.status === 'held') {
     if (result.budget !== undefined) await tellExceeded(work, result.budget);
-    await sleep(HELD_MS);
+    await sleep(HELD_MS, { summary: 'the batch is held' });
   } else if (result.status === 'judged' && how.attempt === 1) {
     learn(work, begun, { verdict: result.verdict, mode: modeOfModel(plan.route, how.mode) });
   }
@@ -274,8 +281,9 @@ function faulty(conversation: Conversation, error: unknown): Outcome {
 function settingsFor({ opened }: ShardInput, { schemaHash }: PendingDocument): PreparedExtraction {
   const own = schemaHash === undefined ? undefined : opened.ownSchemas[schemaHash];
   if (own === undefined) return opened.settings;
-  const { name, mode, stricterModes } = own;
-  return { ...opened.settings, schema: { name }, mode, stricterModes };
+  const { name, ...modes } = own;
+  const { weakerModes: _ofTheBatch, ...settings } = opened.settings;
+  return { ...settings, schema: { name }, ...modes };
 }
 
 function schemaHashOf({ opened }: ShardInput, { schemaHash }: PendingDocument): string {
@@ -289,7 +297,9 @@ async function recordOutcomes(work: Shard): Promise<void> {
   for (;;) {
     await condition(() => finished.length > 0 || work.isOver);
     if (finished.length === 0) return;
-    await condition(() => finished.length >= OUTCOMES_TOGETHER || work.isOver, RECORD_EVERY_MS);
+    await condition(() => finished.length >= OUTCOMES_TOGETHER || work.isOver, RECORD_EVERY_MS, {
+      summary: 'gathers outcomes to write',
+    });
     const outcomes = finished.splice(0);
     work.isRecording = true;
     const lost = new Set(await store.recordOutcomes({ batch, round: opened.round, outcomes }));
@@ -311,7 +321,9 @@ async function giveUpSlots(work: Shard): Promise<void> {
   while (!work.isOver && told > 0) {
     const atOnce = Math.ceil(told / 20);
     await condition(() => work.inWork.size < told || work.isOver);
-    await condition(() => told - work.inWork.size >= atOnce || work.isOver, REPORT_EVERY_MS);
+    await condition(() => told - work.inWork.size >= atOnce || work.isOver, REPORT_EVERY_MS, {
+      summary: 'gathers free slots to give up',
+    });
     if (work.isOver) return;
     told = work.inWork.size;
     await report(work, false);
@@ -329,6 +341,7 @@ async function tellLearnt(work: Shard): Promise<void> {
     await condition(
       () => learning.untoldProblems >= together || work.isOver,
       patience * TELL_LEARNT_AFTER_MS,
+      { summary: 'gathers what was learnt' },
     );
     if (work.isOver) return;
     await report(work, false);

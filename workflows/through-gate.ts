@@ -122,7 +122,7 @@ async function isOfOutage(
   if (gate === undefined || gate.onOutage === 'fail') return false;
   if (type === 'client_error' && !isKeyRefused(ledger.failures.at(-1)?.status)) return false;
   for (const waitMs of GATE_DECIDES_AFTER_MS) {
-    if (waitMs > 0) await sleep(waitMs);
+    if (waitMs > 0) await sleep(waitMs, { summary: 'until the gate has decided' });
     const found = await store.gateStatus({ provider });
     if (found !== null && found.state !== 'closed') return true;
   }

@@ -11,8 +11,9 @@ import type { DashboardFlags } from './dashboard-command.ts';
 import type { ExtractFlags } from './extract-command.ts';
 import type { GateFlags } from './gate/gate-commands.ts';
 import { note } from './output.ts';
-import type { StackFlags } from './stack-commands.ts';
+import type { StackFlags, UpFlags } from './stack-commands.ts';
 import type { StatsFlags } from './stats-command.ts';
+import type { WorkerFlags } from './worker-command.ts';
 
 const onProgress: OnProgress = ({ message }) => note(message);
 
@@ -74,8 +75,9 @@ function program(setExitCode: (code: number) => void): Command {
     .description(
       'start the Temporal server, the worker, the dashboard and, without a key, the simulated provider',
     )
+    .option('--metrics <host:port>', "serve the worker's metrics for Prometheus from now on; 'off' to stop")
     .option('--json', 'print JSON')
-    .action(async (flags: StackFlags) => {
+    .action(async (flags: UpFlags) => {
       const { upCommand } = await import('./stack-commands.ts');
       setExitCode(await upCommand(flags, onProgress));
     });
@@ -98,9 +100,10 @@ function program(setExitCode: (code: number) => void): Command {
   root
     .command('worker')
     .description('run a worker in the foreground')
-    .action(async () => {
+    .option('--metrics <host:port>', 'serve metrics for Prometheus; a range of ports for several workers')
+    .action(async (flags: WorkerFlags) => {
       const { workerCommand } = await import('./worker-command.ts');
-      setExitCode(await workerCommand(onProgress));
+      setExitCode(await workerCommand(flags, onProgress));
     });
   root
     .command('dashboard')
@@ -118,6 +121,7 @@ function program(setExitCode: (code: number) => void): Command {
     });
   addStatsCommand(root, setExitCode);
   addGateCommands(root.command('gate').description('the valve before each provider'), setExitCode);
+  addSchemaCommands(root.command('schema').description('JSON Schema files'), setExitCode);
   addBatchCommands(root.command('batch').description('extract from many documents'), setExitCode);
   for (const command of [...root.commands, ...root.commands.flatMap(({ commands }) => commands)]) {
     command.showHelpAfterError(`See: durable-extract ${pathOf(command)} --help`);
@@ -175,6 +179,20 @@ function addGateCommands(gate: Command, setExitCode: (code: number) => void): vo
     .action(async (provider: string, flags: GateFlags) => {
       const { gateResetCommand } = await import('./gate/gate-commands.ts');
       setExitCode(await gateResetCommand(provider, flags, onProgress));
+    });
+}
+
+function addSchemaCommands(schema: Command, setExitCode: (code: number) => void): void {
+  schema
+    .command('check')
+    .description(
+      'in which modes a schema can be asked for, and what strict mode cannot express; starts nothing',
+    )
+    .argument('<file>', 'a JSON Schema file')
+    .option('--json', 'print JSON')
+    .action(async (file: string, flags: { readonly json?: true }) => {
+      const { schemaCheckCommand } = await import('./schema/check.ts');
+      setExitCode(schemaCheckCommand(file, flags));
     });
 }
 

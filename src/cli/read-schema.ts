@@ -28,29 +28,60 @@ export function readSchema(command: string, given: string | undefined): NamedSch
   }
   const looksLikeFile = extname(given) === '.json' || /[/\\]/.test(given);
   if (!looksLikeFile) return given;
-  const jsonSchema = parseFile(given);
+  return readAs('--schema', given, () => readFile(given));
+}
+
+/**
+ * A schema file that is given as an argument, whatever it is called.
+ *
+ * @throws {UsageError} where it cannot be read, is no JSON object, or no valid JSON Schema.
+ */
+export function readSchemaFile(command: string, path: string): NamedFileSchema {
+  return readAs(`${command}:`, path, () => readArgument(command, path));
+}
+
+/** A schema with its content. */
+export interface NamedFileSchema {
+  readonly name: string;
+  readonly jsonSchema: JsonObject;
+}
+
+/** @param what names, in messages, where the path was given. */
+function readAs(what: string, path: string, read: () => string): NamedFileSchema {
+  const jsonSchema = parse(what, path, read());
   try {
-    compileSchema(jsonSchema);
+    // Its own copy, so that it is compiled once.
+    const { jsonSchema: compiled } = compileSchema(jsonSchema);
+    return { name: basename(path, '.json').replace(/\.schema$/, ''), jsonSchema: compiled };
   } catch (error) {
     if (!(error instanceof InvalidSchemaError)) throw error;
     throw new UsageError(
-      `--schema ${given}: expected a valid JSON Schema (2020-12), got: ${error.message}\nCorrect it there; no model was called.`,
+      `${what} ${path}: expected a valid JSON Schema (2020-12), got: ${error.message}\nCorrect it there; no model was called.`,
     );
   }
-  return { name: basename(given, '.json').replace(/\.schema$/, ''), jsonSchema };
 }
 
-function parseFile(path: string): JsonObject {
-  const text = readFile(path);
+function readArgument(command: string, path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    const why = codeOf(error) === 'ENOENT' ? 'no such file' : messageOf(error);
+    throw new UsageError(
+      `${command}: expected a JSON Schema file, got '${path}': ${why}. Give the path of one: ./invoice.json.`,
+    );
+  }
+}
+
+function parse(what: string, path: string, text: string): JsonObject {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new UsageError(`--schema ${path}: expected JSON, got: ${messageOf(error)}. Correct it there.`);
+    throw new UsageError(`${what} ${path}: expected JSON, got: ${messageOf(error)}. Correct it there.`);
   }
   if (isJsonObject(value)) return value;
   throw new UsageError(
-    `--schema ${path}: expected a JSON Schema, which is an object, got ${shortenText(text.trim())}. Correct it there.`,
+    `${what} ${path}: expected a JSON Schema, which is an object, got ${shortenText(text.trim())}. Correct it there.`,
   );
 }
 

@@ -3,17 +3,22 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Json } from '../core/json.ts';
 import { externalConnection } from '../stack/connection.ts';
-import { ensureProcess, fingerprintOf } from '../stack/managed-process.ts';
+import { ensureProcess, fingerprintOf, withHomeLock } from '../stack/managed-process.ts';
 import type { Environment, OnProgress } from '../stack/progress.ts';
+import { readStackFile, writeStackFile } from '../stack/state-file.ts';
 import { ensureStack } from '../stack/stack.ts';
 import type { StackState } from '../stack/stack.ts';
 import { readProviderConfig } from '../worker/provider-config/read-provider-config.ts';
+import { readLogSettings } from '../telemetry/log-settings.ts';
+import { METRICS_VARIABLE, readMetricsAddress } from '../worker/metrics-address.ts';
 import { SIMULATED_URL_VARIABLE, providersOf } from '../worker/providers.ts';
 import { readGateSwitch } from '../worker/read-gate-switch.ts';
 import { codeFingerprint, fileStamp } from './code-fingerprint.ts';
 import { DASHBOARD_TOKEN_VARIABLE } from './dashboard-token.ts';
 
 const HERE = new URL('.', import.meta.url);
+/** What `up --metrics` takes to forget an earlier one. */
+const METRICS_OFF = 'off';
 const EXTENSION = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
 /** More than a worker gives the calls in flight. */
 const WORKER_GRACE_MS = 35_000;
@@ -28,6 +33,14 @@ const WORKER_VARIABLES = [
   'DURABLE_EXTRACT_RPM',
   'DURABLE_EXTRACT_GATE',
   'DATABASE_URL',
+  'DURABLE_EXTRACT_LOG',
+  'DURABLE_EXTRACT_LOG_LEVEL',
+  'OTEL_SDK_DISABLED',
+  'OTEL_SERVICE_NAME',
+  'OTEL_TRACES_EXPORTER',
+  'OTEL_EXPORTER_OTLP_ENDPOINT',
+  'OTEL_EXPORTER_OTLP_HEADERS',
+  'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT',
 ] as const;
 
 /** As {@link WORKER_VARIABLES}, of the dashboard. */
@@ -38,12 +51,18 @@ export async function ensureRunning(options: {
   readonly home: string;
   readonly env: Environment;
   readonly onProgress: OnProgress;
+  /** Where the worker is to serve its metrics from now on; `off` for nowhere. */
+  readonly metrics?: string;
 }): Promise<StackState> {
   const { home, env, onProgress } = options;
+  readMetricsAddress(
+    options.metrics === METRICS_OFF ? undefined : (options.metrics ?? env[METRICS_VARIABLE]),
+  );
   // A worker would end at once over a bad configuration, in a log that nobody reads. One that is not started here has its own.
   if (externalConnection(env) === undefined) {
     providersOf(env);
     readGateSwitch(env);
+    readLogSettings(env);
   }
   const stack = await ensureStack(options);
   if (stack.external) return stack;
@@ -54,7 +73,12 @@ export async function ensureRunning(options: {
     name: 'simulated-provider',
     spec: processSpec({ script: 'simulated-provider-process', args: [], env, fingerprint: code }),
   });
-  const workerEnv = { ...env, [SIMULATED_URL_VARIABLE]: textOf(simulated.record.details['url']) };
+  const metrics = await metricsAddress(options);
+  const workerEnv = {
+    ...env,
+    [SIMULATED_URL_VARIABLE]: textOf(simulated.record.details['url']),
+    [METRICS_VARIABLE]: metrics,
+  };
   await ensureProcess({
     ...common,
     name: 'worker',
@@ -68,6 +92,7 @@ export async function ensureRunning(options: {
           schemasStamp(env['DURABLE_EXTRACT_SCHEMAS']),
           stack.address,
           workerEnv[SIMULATED_URL_VARIABLE] ?? null,
+          metrics ?? null,
           ...WORKER_VARIABLES.map((name) => env[name] ?? null),
           configuredProviders(env),
         ]),
@@ -100,6 +125,23 @@ export async function ensureDashboard(options: {
     }),
   });
   return textOf(record.details['url']);
+}
+
+/** What `up --metrics` said last goes for later commands too, which would start another worker otherwise; the environment goes before it. */
+async function metricsAddress(options: {
+  readonly home: string;
+  readonly env: Environment;
+  readonly onProgress: OnProgress;
+  readonly metrics?: string;
+}): Promise<string | undefined> {
+  const { home, env, metrics: said, onProgress } = options;
+  if (said !== undefined) {
+    await withHomeLock({ home, purpose: 'setting where metrics are', onProgress }, async () => {
+      const { metrics: _before, ...state } = readStackFile(home);
+      writeStackFile(home, said === METRICS_OFF ? state : { ...state, metrics: said });
+    });
+  }
+  return said === METRICS_OFF ? undefined : (said ?? env[METRICS_VARIABLE] ?? readStackFile(home).metrics);
 }
 
 /** Of the module of schemas that a worker loads once. What that module itself imports is not looked at. */

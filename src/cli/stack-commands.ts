@@ -15,12 +15,18 @@ export interface StackFlags {
   readonly json?: true;
 }
 
+/** The options of `up`. */
+export interface UpFlags extends StackFlags {
+  readonly metrics?: string;
+}
+
 /** `up`: starts what is not running, and says where it is. */
-export async function upCommand({ json }: StackFlags, onProgress: OnProgress): Promise<number> {
+export async function upCommand({ json, metrics }: UpFlags, onProgress: OnProgress): Promise<number> {
   const place = { home: home(), env: process.env, onProgress };
   // What the dashboard would be refused for is said before anything is started.
   readDashboardToken(process.env, '127.0.0.1');
-  const stack = await ensureRunning(place);
+  const stack = await ensureRunning(metrics === undefined ? place : { ...place, metrics });
+  const metricsUrl = stack.external ? null : await metricsOf(stack.home);
   const { address, namespace, external } = stack;
   if (stack.external) {
     note(
@@ -37,6 +43,7 @@ export async function upCommand({ json }: StackFlags, onProgress: OnProgress): P
       namespace,
       uiUrl,
       dashboardUrl,
+      metricsUrl,
       external,
       provider,
       simulated: provider === 'simulated',
@@ -48,10 +55,17 @@ export async function upCommand({ json }: StackFlags, onProgress: OnProgress): P
     `Temporal server  ${address}`,
     ...(uiUrl === null ? [] : [`Temporal Web UI  ${uiUrl}`]),
     ...(dashboardUrl === null ? [] : [`Dashboard        ${dashboardUrl}`]),
+    ...(metricsUrl === null ? [] : [`Metrics          ${metricsUrl}`]),
     ...(provider === null ? [] : [`Provider         ${provider === 'simulated' ? simulated : provider}`]),
   ];
   process.stdout.write(`${lines.join('\n')}\n`);
   return EXIT.done;
+}
+
+async function metricsOf(place: string): Promise<string | null> {
+  const { processes } = await stackStatus(place);
+  const url = processes.find(({ name }) => name === 'worker')?.details['metrics'];
+  return typeof url === 'string' ? url : null;
 }
 
 /** `down`: ends all of it; histories stay. */
@@ -76,7 +90,7 @@ export async function statusCommand({ json }: StackFlags): Promise<number> {
   if (status.processes.length === 0)
     process.stdout.write('nothing is running; start with: durable-extract up\n');
   for (const { name, pid, state, uptimeMs, details } of status.processes) {
-    const where = [details['address'], details['uiUrl'], details['url']].filter(
+    const where = [details['address'], details['uiUrl'], details['url'], details['metrics']].filter(
       (place) => typeof place === 'string',
     );
     process.stdout.write(

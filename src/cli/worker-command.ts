@@ -1,5 +1,6 @@
 import { pathToFileURL } from 'node:url';
-import { DefaultLogger, Runtime } from '@temporalio/worker';
+import { Runtime } from '@temporalio/worker';
+import type { Logger, RuntimeOptions } from '@temporalio/worker';
 import type { SchemaRegistry } from '../../activities/world.ts';
 import { exampleSchemas } from '../../examples/schemas/index.ts';
 import { startSimulatedProvider } from '../provider/simulated.ts';
@@ -8,15 +9,27 @@ import { stackHome } from '../stack/home.ts';
 import { announceReady } from '../stack/managed-process.ts';
 import type { OnProgress } from '../stack/progress.ts';
 import { ensureStack } from '../stack/stack.ts';
+import { readLogSettings } from '../telemetry/log-settings.ts';
+import { jsonNow, workerLogger } from '../telemetry/logger.ts';
+import { installWithMetrics } from '../worker/install-with-metrics.ts';
+import { METRICS_VARIABLE, readMetricsAddress } from '../worker/metrics-address.ts';
+import type { MetricsAddress } from '../worker/metrics-address.ts';
 import { SIMULATED_URL_VARIABLE, providersOf } from '../worker/providers.ts';
 import { runWorkers } from '../worker/run-workers.ts';
 import { EXIT, UsageError } from './exit-codes.ts';
 
+/** The options of `worker`. */
+export interface WorkerFlags {
+  readonly metrics?: string;
+}
+
 /** `worker`: runs until it is told to end, then lets the calls in flight finish. */
-export async function workerCommand(onProgress: OnProgress): Promise<number> {
+export async function workerCommand(flags: WorkerFlags, onProgress: OnProgress): Promise<number> {
   const home = stackHome({ env: process.env });
   // First: what is wrong with them is said before anything is started.
   const given = providersOf(process.env);
+  const metricsAddress = readMetricsAddress(flags.metrics ?? process.env[METRICS_VARIABLE]);
+  const log = readLogSettings(process.env);
   const stopOnSignal = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stopOnSignal.abort());
   // The embedded stack starts this command only once its server runs, and holds the home's lock meanwhile.
@@ -27,7 +40,8 @@ export async function workerCommand(onProgress: OnProgress): Promise<number> {
     ));
   if (connection === undefined) throw new Error(`No Temporal server for ${home}.`);
 
-  Runtime.install({ logger: new DefaultLogger('WARN'), shutdownSignals: [] });
+  const logger = workerLogger(log);
+  const metrics = await installRuntime({ logger, isForwarded: log.form === 'json' }, metricsAddress);
   const simulated = given.length === 0 ? await startSimulatedProvider({}) : undefined;
   const env =
     simulated === undefined ? process.env : { ...process.env, [SIMULATED_URL_VARIABLE]: simulated.url };
@@ -39,13 +53,32 @@ export async function workerCommand(onProgress: OnProgress): Promise<number> {
     schemas: await loadSchemas(process.env['DURABLE_EXTRACT_SCHEMAS']),
     ...callTimeout(process.env['DURABLE_EXTRACT_CALL_TIMEOUT_MS']),
   });
-  announceReady({ env: process.env, details: { address: connection.address } });
-  process.stderr.write(`worker ready on ${workers.taskQueues.join(', ')} at ${connection.address}\n`);
+  const { address } = connection;
+  announceReady({ env: process.env, details: { address, ...(metrics === undefined ? {} : { metrics }) } });
+  const ready = `worker ready on ${workers.taskQueues.join(', ')} at ${address}`;
+  const said = metrics === undefined ? ready : `${ready}, metrics at ${metrics}`;
+  process.stderr.write(`${log.form === 'json' ? jsonNow(said) : said}\n`);
   if (stopOnSignal.signal.aborted) void workers.stop();
   else stopOnSignal.signal.addEventListener('abort', () => void workers.stop());
   await workers.ended;
   await simulated?.stop();
   return EXIT.done;
+}
+
+/** Installs the SDK's runtime. @returns where its metrics are, if they are anywhere. */
+async function installRuntime(
+  { logger, isForwarded }: { readonly logger: Logger; readonly isForwarded: boolean },
+  metrics: MetricsAddress | undefined,
+): Promise<string | undefined> {
+  const options: RuntimeOptions = {
+    logger,
+    shutdownSignals: [],
+    // What the native part says would be lines of its own form.
+    ...(isForwarded ? { telemetryOptions: { logging: { forward: {} } } } : {}),
+  };
+  if (metrics !== undefined) return installWithMetrics(options, metrics);
+  Runtime.install(options);
+  return undefined;
 }
 
 function callTimeout(given: string | undefined): { readonly callTimeoutMs?: number } {

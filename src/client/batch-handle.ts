@@ -307,6 +307,8 @@ export class BatchHandle<T = Json> {
   /** A coordinator that is at work goes on; a new round is not for it. */
   async #start(next?: NextRound): Promise<void> {
     const input: BatchInput = { id: this.id, next };
+    const stored = await this.#stored();
+    const { schema, model = "the worker's" } = next?.settings ?? stored.settings;
     await this.#client.workflow.start('batch', {
       taskQueue: WORKFLOW_TASK_QUEUE,
       workflowId: batchWorkflowId(this.id),
@@ -314,7 +316,8 @@ export class BatchHandle<T = Json> {
       workflowIdReusePolicy: 'ALLOW_DUPLICATE',
       workflowIdConflictPolicy: next === undefined ? 'USE_EXISTING' : 'FAIL',
       priority: BATCH_PRIORITY,
-      staticSummary: 'batch',
+      staticSummary: `batch · ${stored.total} documents · ${schema.name}`,
+      staticDetails: `- round: ${next?.round ?? stored.round}\n- model: ${model}\n- strategy: ${stored.settings.strategy ?? 'adaptive'}`,
     });
   }
 

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { Client, Connection, WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
-import type { WorkflowHandle } from '@temporalio/client';
+import type { ConnectionOptions, WorkflowHandle } from '@temporalio/client';
 import { z } from 'zod';
 import { readGivenDocument } from '../core/batch-input.ts';
 import type { InputEntry } from '../core/batch-input.ts';
@@ -25,6 +25,8 @@ import type { Stats, StatsFilter } from '../core/stats.ts';
 import { stackHome } from '../stack/home.ts';
 import { resolveTemporalConnection } from '../stack/connection.ts';
 import type { Environment } from '../stack/progress.ts';
+import { openTracing } from '../telemetry/open-tracing.ts';
+import type { Tracing } from '../telemetry/tracing.ts';
 import { openStore } from '../store/open-store.ts';
 import type { Store } from '../store/open-store.ts';
 import { BatchHandle } from './batch-handle.ts';
@@ -103,12 +105,24 @@ export class DurableExtract {
   readonly client: Client;
   readonly #connection: Connection;
   readonly #env: Environment;
+  readonly #tracing: Tracing | undefined;
   #store: Promise<Store> | undefined;
 
-  private constructor(connection: Connection, namespace: string, env: Environment) {
+  private constructor(options: {
+    readonly connection: Connection;
+    readonly namespace: string;
+    readonly env: Environment;
+    readonly tracing: Tracing | undefined;
+  }) {
+    const { connection, namespace, env, tracing } = options;
     this.#connection = connection;
     this.#env = env;
-    this.client = new Client({ connection, namespace });
+    this.#tracing = tracing;
+    this.client = new Client({
+      connection,
+      namespace,
+      ...(tracing === undefined ? {} : { interceptors: { workflow: [tracing.ofClient] } }),
+    });
   }
 
   /**
@@ -120,9 +134,13 @@ export class DurableExtract {
     options: { readonly address?: string; readonly namespace?: string; readonly env?: Environment } = {},
   ): Promise<DurableExtract> {
     const env = options.env ?? process.env;
+    const open = async (given: ConnectionOptions, namespace: string): Promise<DurableExtract> => {
+      const tracing = await openTracing(env, 'durable-extract-client');
+      const connection = await Connection.connect(given);
+      return new DurableExtract({ connection, namespace, env, tracing });
+    };
     if (options.address !== undefined) {
-      const connection = await Connection.connect({ address: options.address });
-      return new DurableExtract(connection, options.namespace ?? 'default', env);
+      return open({ address: options.address }, options.namespace ?? 'default');
     }
     const resolved = resolveTemporalConnection({ env, home: stackHome({ env }) });
     if (resolved === undefined) {
@@ -131,8 +149,7 @@ export class DurableExtract {
           'Run `npx durable-extract up`, or set TEMPORAL_ADDRESS.',
       );
     }
-    const connection = await Connection.connect(resolved.clientOptions);
-    return new DurableExtract(connection, options.namespace ?? resolved.namespace, env);
+    return open(resolved.clientOptions, options.namespace ?? resolved.namespace);
   }
 
   /** Extracts and waits. An extraction that gives up is an outcome with `success: false`, not an error. */
@@ -269,6 +286,7 @@ export class DurableExtract {
   async close(): Promise<void> {
     await this.#connection.close();
     await (await this.#store)?.close();
+    await this.#tracing?.end();
   }
 
   async #start(options: {
@@ -286,6 +304,7 @@ export class DurableExtract {
         memo: { inputHash },
         workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
         staticSummary: summaryOf(input),
+        staticDetails: detailsOf(input),
       });
       return { handle, started: true };
     } catch (error) {
@@ -305,6 +324,34 @@ export class DurableExtract {
 /** Ids and schema names only: a summary is not encrypted. */
 function summaryOf(input: ExtractInput | CompleteInput): string {
   return 'schema' in input ? `extract ${input.schema.name} · ${input.strategy ?? 'adaptive'}` : 'complete';
+}
+
+/** What was asked for, in Markdown: ids, names and numbers, since details are not encrypted either. */
+function detailsOf(input: ExtractInput | CompleteInput): string {
+  const { model = "the worker's", retry = {} } = input;
+  const lines = 'schema' in input ? extractLines(input) : [`- messages: ${input.messages.length}`];
+  const attempts = retry.maxAttempts === undefined ? [] : [`- attempts, at most: ${retry.maxAttempts}`];
+  return [...lines, `- model: ${model}`, ...attempts].join('\n');
+}
+
+function extractLines({
+  document,
+  schema,
+  mode = 'auto',
+  budget,
+  onOutage,
+  deadlineMs,
+}: ExtractInput): string[] {
+  const from = 'batch' in document ? ` (number ${document.seq} of batch ${document.batch})` : '';
+  return [
+    `- document: ${document.id}${from}`,
+    `- schema: ${schema.name}${schema.jsonSchema === undefined ? '' : ', inline'}`,
+    `- mode: ${mode}`,
+    ...(budget?.maxTokens === undefined ? [] : [`- tokens, at most: ${budget.maxTokens}`]),
+    ...(budget?.maxCostUsd === undefined ? [] : [`- US dollars, at most: ${budget.maxCostUsd}`]),
+    ...(onOutage === undefined ? [] : [`- while the provider is down: ${onOutage}`]),
+    ...(deadlineMs === undefined ? [] : [`- within ${deadlineMs} ms`]),
+  ];
 }
 
 function schemaReference(schema: SchemaOption): SchemaReference {

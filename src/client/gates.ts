@@ -33,6 +33,7 @@ export async function gateHandle(
       taskQueue: WORKFLOW_TASK_QUEUE,
       args: [{ provider, config: DEFAULT_GATE }],
       workflowIdConflictPolicy: 'USE_EXISTING',
+      staticSummary: `gate of ${provider}`,
     });
     try {
       return await client.workflow.executeUpdateWithStart<Workflow, GateStatus, [TripInput | ResetInput]>(

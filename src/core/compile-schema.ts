@@ -53,6 +53,11 @@ const ENFORCED_FORMATS = [
   ...(['uri', 'uri-reference', 'uri-template', 'json-pointer', 'relative-json-pointer', 'regex'] as const),
 ];
 
+/** Whether values are held to a format. */
+export function isEnforcedFormat(name: string): boolean {
+  return ENFORCED_FORMATS.some((format) => format === name);
+}
+
 const ROOT = 'schema.json';
 const KNOWN_DIALECT = /^https?:\/\/json-schema\.org\//;
 

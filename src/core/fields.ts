@@ -64,6 +64,16 @@ export function takesNull(schema: CompiledSchema, path: string): boolean {
   return found !== undefined && acceptsNull(schema, found);
 }
 
+/** Whether the record may do without the field at a path. */
+export function isOptional(schema: CompiledSchema, path: string): boolean {
+  const steps = parsePath(path) ?? [];
+  const last = steps.at(-1);
+  const around = soleBranch(schema, schema.resolve(schemaAtSteps(schema, steps.slice(0, -1))));
+  if (typeof last !== 'string' || !isJsonObject(around)) return false;
+  const { required } = around;
+  return !isJsonArray(required) || !required.includes(last);
+}
+
 /** The names of a record's fields, in `of` groups of about the same size, the `number`-th of them (from 1). */
 export function partOfRecord(
   { jsonSchema }: CompiledSchema,
@@ -90,7 +100,10 @@ function fieldNames(jsonSchema: JsonObject): readonly string[] {
 
 function schemaAt(schema: CompiledSchema, path: string): Json | undefined {
   const steps = parsePath(path);
-  if (steps === undefined) return undefined;
+  return steps === undefined ? undefined : schemaAtSteps(schema, steps);
+}
+
+function schemaAtSteps(schema: CompiledSchema, steps: readonly PathStep[]): Json | undefined {
   let at: Json | undefined = schema.jsonSchema;
   for (const step of steps) at = inside(schema, at, step);
   return at;

@@ -23,6 +23,8 @@ export interface Reply {
 export interface JudgeOptions {
   /** Whether to change types where nothing is lost. */
   readonly coerce: boolean;
+  /** Of an answer that was held to a stricter form of the schema than the one it is judged by: what it says in that one. */
+  readonly mapBack?: (answer: Json) => Json;
 }
 
 const REFUSAL =
@@ -67,7 +69,9 @@ export function judgeFields(
     return read.problem.type === 'truncated' ? { ...kept, parts: countParts(schema) } : { ...kept, fields };
   }
   const given = objectIn(read.value);
-  if (given === undefined || !fields.some((path) => Object.hasOwn(given, path))) {
+  const isEmpty = given !== undefined && Object.keys(given).length === 0;
+  // Who leaves out all that was asked for gives nothing new: what was missing still is.
+  if (given === undefined || !(isEmpty || fields.some((path) => Object.hasOwn(given, path)))) {
     const whole = judgeValue(read.value, read.repairs, schema, options);
     if (whole.status === 'accepted') return whole;
     const paths = fields.join(', ');
@@ -78,11 +82,19 @@ export function judgeFields(
     };
     return { status: 'rejected', problem, record, fields };
   }
-  const known = withoutFields(record, unknownFields(validate(schema, record))) ?? record;
-  const joined = withFields(known, fields, given);
-  if (!isIncomplete) return judgeValue(joined, read.repairs, schema, options);
+  const { mapBack = same, ...rest } = options;
+  const mapped = objectIn(mapBack(given)) ?? given;
+  const absent = fields.filter((path) => Object.hasOwn(given, path) && !Object.hasOwn(mapped, path));
+  const left = [...unknownFields(validate(schema, record)), ...absent];
+  const known = withoutFields(record, left) ?? record;
+  const joined = withFields(known, fields, mapped);
+  if (!isIncomplete) return judgeValue(joined, read.repairs, schema, rest);
   const problem: Problem = { type: 'incomplete', message: 'a part of the record is there', details: [] };
   return { status: 'rejected', problem, record: joined };
+}
+
+function same(value: Json): Json {
+  return value;
 }
 
 function objectIn(value: Json): JsonObject | undefined {
@@ -111,11 +123,12 @@ export function judgeRecord(record: Json, schema: CompiledSchema, options: Judge
 }
 
 function judgeValue(
-  value: Json,
+  given: Json,
   repairs: readonly Repair[],
   schema: CompiledSchema,
   options: JudgeOptions,
 ): Verdict {
+  const value = options.mapBack?.(given) ?? given;
   const problems = validate(schema, value);
   if (problems.length === 0) return { status: 'accepted', data: value, repairs };
 

@@ -29,6 +29,8 @@ export interface PreparedGate {
 export interface PreparedCall extends Route {
   readonly retry: RetryConfig;
   readonly timeoutMs: number;
+  /** Whether the server has our search attributes. Absent where it has not, and in histories from before there were any. */
+  readonly searchable?: true;
 }
 
 /** How answers are held to one schema. */
@@ -37,6 +39,11 @@ export interface PreparedModes {
   readonly mode: ResolvedMode;
   /** Modes that hold the model more tightly, the next one first. */
   readonly stricterModes: readonly ResolvedMode[];
+  /**
+   * Modes that hold it less tightly, for a provider that takes none of the others. Absent where a mode was named, and in histories
+   * from before there were any.
+   */
+  readonly weakerModes?: readonly ResolvedMode[];
 }
 
 /** An extraction's settings, checked and with every default filled in. The text stays where it is. */

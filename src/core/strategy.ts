@@ -89,6 +89,8 @@ export type Step =
 const MIN_RAISED_OUTPUT_TOKENS = 1_024;
 /** A record is asked for in this many parts first; in twice as many where one of them is cut off too. */
 const FIRST_PARTS = 2;
+/** Of a record that is wrong throughout, the rest is not worth the tokens. */
+const MOST_HINTS = 20;
 const JSON_ERRORS_BEFORE_STRICTER_MODE = 2;
 const REFUSALS_BEFORE_STOP = 2;
 
@@ -113,8 +115,8 @@ const DESCRIPTIONS: Readonly<Record<Exclude<ProblemType, 'validation_error'>, st
  * | `refused` | the same again | appended | once more, reframed; a second refusal stops: `refused` |
  * | `content_filter` | stops | stops | stops: it judges the document, which stays the same |
  *
- * Adaptive makes a next move where an answer has the problems of the one before it, at the same places: a fresh conversation in
- * which the model is warned of them, then the next of `nextModels` in the same way, then it stops: `absent` where all that is
+ * Adaptive makes a next move where an answer has the problems of the one before it, at the same places, or, with its last attempt,
+ * some of them and no others: a fresh conversation in which the model is warned of all that went wrong, then the next of `nextModels` in the same way, then it stops: `absent` where all that is
  * left are fields which the model says it cannot find, else `futile`.
  *
  * Every strategy stops with `attempts` when `maxAttempts` answers were rejected, whatever the last problem was (a content
@@ -219,10 +221,13 @@ function nextAsk(settings: StrategySettings, history: readonly RejectedAnswerRec
   if (strategy === 'feedback') return { attempt, mode: permitted, carry, why };
   const { route } = last.ask;
   const stricter = permitted === before ? why : `${why}; asked for as ${permitted} now`;
+  // A model that has refused would do so again, were it not told again what it is asked for.
+  const isReframed = history.some((answer) => answer.ask.reframe === true);
   const ask: Ask = {
     attempt,
     mode: permitted,
     carry,
+    ...(isReframed ? { reframe: true as const } : {}),
     ...(route === undefined ? {} : { route }),
     why: stricter,
   };
@@ -259,7 +264,9 @@ function adaptedAsk(
   if (last.problem.type === 'refused') {
     return { ...capped, carry: 'nothing', reframe: true, why: `${ask.why}; reframed as data extraction` };
   }
-  if (makesNoProgress(settings, history)) return nextMove(settings, capped, last, history);
+  if (makesNoProgress(settings, history) || isLastChanceFor(settings, history)) {
+    return nextMove(settings, capped, history);
+  }
   if (last.fields !== undefined) {
     const { fields } = last;
     const which = fields.length === 1 ? 'only this one is' : `only these ${fields.length} are`;
@@ -272,10 +279,9 @@ function adaptedAsk(
 function nextMove(
   settings: StrategySettings,
   ask: Ask,
-  last: RejectedAnswerRecord,
   history: readonly RejectedAnswerRecord[],
 ): Ask | undefined {
-  const hints = last.problem.details.map(problemHint);
+  const hints = hintsFrom(history);
   const fresh = {
     carry: 'nothing',
     isFresh: true,
@@ -296,6 +302,26 @@ function nextMove(
     route,
     why: `${ask.why} again; ${route.provider}/${route.model} is asked`,
   };
+}
+
+/** A conversation that begins afresh has to be told all that went wrong, also what was put right since; the last of it first. */
+function hintsFrom(history: readonly RejectedAnswerRecord[]): readonly string[] {
+  const details = history.toReversed().flatMap(({ problem }) => problem.details);
+  const places = details.map(placeOf);
+  return details
+    .filter((_, index) => places.indexOf(places[index] ?? '') === index)
+    .slice(0, MOST_HINTS)
+    .map(problemHint);
+}
+
+/** Whether one attempt is left, and all that is wrong has been named before and stayed: then it is not spent on naming it again. */
+function isLastChanceFor({ retry }: StrategySettings, history: readonly RejectedAnswerRecord[]): boolean {
+  const [before, last] = history.slice(-2).map(({ problem }) => problem);
+  if (before?.type !== 'validation_error' || last?.type !== 'validation_error') return false;
+  if (movesMade(history) > 0 || history.length - count(history, 'incomplete') !== retry.maxAttempts - 1)
+    return false;
+  const named = new Set(before.details.map(placeOf));
+  return last.details.every((detail) => named.has(placeOf(detail)));
 }
 
 function movesMade(history: readonly RejectedAnswerRecord[]): number {
@@ -414,7 +440,11 @@ function isTheSame(problem: Problem, before: Problem): boolean {
 }
 
 function placesOf({ details }: Problem): string {
-  return JSON.stringify(details.map(({ path, kind }) => JSON.stringify([path, kind])).toSorted());
+  return JSON.stringify(details.map(placeOf).toSorted());
+}
+
+function placeOf({ path, kind }: ProblemDetail): string {
+  return JSON.stringify([path, kind]);
 }
 
 /** Whether all that is left are fields which the model, having left them out or given as null, gives as null when asked again. */

@@ -1,16 +1,19 @@
 /**
- * Which mode a schema allows. The rules are those of OpenAI's guide "Structured outputs", section "Supported schemas"
+ * What strict structured outputs take. The rules are those of OpenAI's guide "Structured outputs", section "Supported schemas"
  * (platform.openai.com/docs/guides/structured-outputs). A schema that breaks one is answered with status 400, so what
  * the guide does not list counts as unsupported.
  */
-import type { Mode, ResolvedMode } from './contract.ts';
 import { isJsonArray, isJsonObject } from './json.ts';
 import type { Json, JsonObject } from './json.ts';
+import { resolveLocal } from './subschemas.ts';
 
 const MAX_PROPERTIES = 5_000;
 const MAX_NESTING = 10;
 const MAX_ENUM_VALUES = 1_000;
 const MAX_STRING_LENGTH = 120_000;
+/** An enum with more strings than this has a limit of characters of its own. */
+const LONG_ENUM = 250;
+const MAX_LONG_ENUM_LENGTH = 15_000;
 
 const SUPPORTED_FORMATS: ReadonlySet<string> = new Set([
   'date-time',
@@ -35,44 +38,27 @@ const SUPPORTED_KEYWORDS: ReadonlySet<string> = new Set(
 /** The decoder's automaton has no lookaround and no backreference. */
 const LOOKAROUND = /\(\?(?:[=!]|<[=!])|\\[1-9]/;
 
-/** Thrown where a mode was asked for that the schema does not allow. */
-export class ModeNotPossibleError extends Error {
-  override readonly name = 'ModeNotPossibleError';
-  readonly mode: Mode;
-  readonly obstacles: readonly string[];
-
-  constructor(mode: Mode, obstacles: readonly string[], advice: string) {
-    super(`Mode '${mode}' is not possible with this schema: ${obstacles.join('; ')}. ${advice}`);
-    this.mode = mode;
-    this.obstacles = obstacles;
-  }
+/** Whether strict mode holds strings to this format. */
+export function isStrictFormat(format: string): boolean {
+  return SUPPORTED_FORMATS.has(format);
 }
 
-/**
- * The mode that is used. `auto` takes `json_schema` where strict structured outputs take the schema, else `tool` where
- * its root is an object, else `prompt`.
- *
- * @throws {ModeNotPossibleError} where an explicit mode does not fit the schema.
- */
-export function resolveMode(mode: Mode, jsonSchema: JsonObject): ResolvedMode {
-  const objectRoot = jsonSchema['type'] === 'object';
-  if (mode === 'auto') {
-    if (strictModeObstacles(jsonSchema).length === 0) return 'json_schema';
-    return objectRoot ? 'tool' : 'prompt';
-  }
-  if (!objectRoot) {
-    const obstacle = `the root's type must be "object", not ${JSON.stringify(jsonSchema['type'] ?? null)}`;
-    throw new ModeNotPossibleError(mode, [obstacle], "Wrap the value in an object, or use mode 'auto'.");
-  }
-  const obstacles = mode === 'json_schema' ? strictModeObstacles(jsonSchema) : [];
-  if (obstacles.length === 0) return mode;
-  throw new ModeNotPossibleError(mode, obstacles, "Change the schema, or use mode 'tool' or 'auto'.");
+/** Whether strict mode takes this pattern. */
+export function isStrictPattern(pattern: string): boolean {
+  return !LOOKAROUND.test(pattern);
+}
+
+/** Whether a reference leads to the whole schema, or to one of its definitions. */
+export function isStrictReference(root: JsonObject, reference: string): boolean {
+  if (reference === '#') return true;
+  return /^#\/(?:\$defs|definitions)\/[^/]+$/.test(reference) && resolveLocal(root, reference) !== undefined;
 }
 
 /** Why strict structured outputs would refuse a schema, each with its place. Empty where they take it. */
 export function strictModeObstacles(jsonSchema: JsonObject): readonly string[] {
   const obstacles: string[] = [];
   if (jsonSchema['type'] !== 'object') obstacles.push('the root must be of type "object"');
+  if (jsonSchema['anyOf'] !== undefined) obstacles.push('the root must be no union ("anyOf")');
   const totals = { properties: 0, enumValues: 0, stringLength: 0 };
 
   const pending: Place[] = [{ schema: jsonSchema, at: '#', nesting: 0 }];
@@ -82,7 +68,7 @@ export function strictModeObstacles(jsonSchema: JsonObject): readonly string[] {
       obstacles.push(`${at} must be an object, not ${JSON.stringify(schema)}`);
       continue;
     }
-    obstacles.push(...obstaclesAt(schema, place));
+    obstacles.push(...obstaclesAt(schema, place), ...referenceObstacles(schema, jsonSchema, at));
     addTo(totals, schema);
     pending.push(...subschemas(schema, place).toReversed());
   }
@@ -111,14 +97,27 @@ function obstaclesAt(schema: JsonObject, { at, nesting }: Place): readonly strin
     ...unsupported.map((keyword) => `${at} uses "${keyword}", which is not supported`),
     ...(isObjectSchema(schema) ? objectObstacles(schema, at) : []),
     ...(isTyped(schema) ? [] : [`${at} must have a type`]),
-    ...(typeof format === 'string' && !SUPPORTED_FORMATS.has(format)
+    ...(isArraySchema(schema) && schema['items'] === undefined
+      ? [`${at} must say what its "items" are`]
+      : []),
+    ...(isLongEnum(schema)
+      ? [`${at} has more than ${LONG_ENUM} values of together more than ${MAX_LONG_ENUM_LENGTH} characters`]
+      : []),
+    ...(typeof format === 'string' && !isStrictFormat(format)
       ? [`${at} uses format "${format}", which is not supported`]
       : []),
-    ...(typeof pattern === 'string' && LOOKAROUND.test(pattern)
+    ...(typeof pattern === 'string' && !isStrictPattern(pattern)
       ? [`${at} uses a pattern with lookaround or backreference, which is not supported`]
       : []),
     ...(nesting > MAX_NESTING ? [`${at} is nested more than ${MAX_NESTING} levels deep`] : []),
   ];
+}
+
+/** The guide shows references to the root and to definitions only. */
+function referenceObstacles(schema: JsonObject, root: JsonObject, at: string): readonly string[] {
+  const { $ref: reference } = schema;
+  if (typeof reference !== 'string' || isStrictReference(root, reference)) return [];
+  return [`${at} refers to "${reference}", which is neither "#" nor a definition under $defs`];
 }
 
 function objectObstacles(schema: JsonObject, at: string): readonly string[] {
@@ -181,6 +180,15 @@ function exceeded({ properties, enumValues, stringLength }: Totals): readonly st
 
 function isObjectSchema({ type, properties }: JsonObject): boolean {
   return type === 'object' || (isJsonArray(type) && type.includes('object')) || properties !== undefined;
+}
+
+function isArraySchema({ type }: JsonObject): boolean {
+  return type === 'array' || (isJsonArray(type) && type.includes('array'));
+}
+
+function isLongEnum({ enum: allowed }: JsonObject): boolean {
+  if (!isJsonArray(allowed) || allowed.length <= LONG_ENUM) return false;
+  return allowed.filter((it) => typeof it === 'string').join('').length > MAX_LONG_ENUM_LENGTH;
 }
 
 function isTyped(schema: JsonObject): boolean {

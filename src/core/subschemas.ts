@@ -54,7 +54,8 @@ export function resolveLocal(root: JsonObject, reference: string): Json | undefi
   return found;
 }
 
-function unescapeStep(step: string): string {
+/** One step of a reference, as the key it stands for. */
+export function unescapeStep(step: string): string {
   const unescaped = step.replaceAll('~1', '/').replaceAll('~0', '~');
   try {
     return decodeURIComponent(unescaped);

@@ -1,3 +1,4 @@
+import { SEARCH_ATTRIBUTES, startDevArguments } from '../core/search-attributes.ts';
 import { homePaths } from './home.ts';
 import { ProcessStartError, endProcess, fingerprintOf, startManagedProcess } from './managed-process.ts';
 import type { ManagedProcessSpec } from './managed-process.ts';
@@ -5,9 +6,9 @@ import { canConnect, freePort } from './ports.ts';
 import type { Environment, OnProgress } from './progress.ts';
 import { inspectDatabase, isDatabaseInUse, setDatabaseAside } from './server-database.ts';
 import { readStackFile, writeStackFile } from './state-file.ts';
-import type { ManagedProcessRecord } from './state-file.ts';
+import type { ManagedProcessRecord, StackFile } from './state-file.ts';
 import type { TemporalCli } from './temporal-cli.ts';
-import { probeServer, setRetention } from './temporal-probe.ts';
+import { addSearchAttributes, probeServer, setRetention } from './temporal-probe.ts';
 
 /** The name of the Temporal server among a home's processes. */
 export const SERVER_PROCESS = 'server';
@@ -54,7 +55,14 @@ const SERVER_ARGUMENTS: readonly string[] = [
   '--dynamic-config-value matching.useNewMatcher=true',
   '--dynamic-config-value history.transferProcessorMaxPollRPS=1000',
   '--dynamic-config-value history.timerProcessorMaxPollRPS=1000',
+  // Of a new database; what an older one lacks is added to it later.
+  ...startDevArguments(),
 ].flatMap((line) => line.split(' '));
+
+/** As the state file remembers them: others are to be added. */
+const SEARCH_ATTRIBUTE_NAMES = Object.values(SEARCH_ATTRIBUTES)
+  .map(({ name }) => name)
+  .join(' ');
 
 /** The embedded server as it runs. */
 export interface ServerRecord {
@@ -157,16 +165,31 @@ export async function startDevServer(options: {
   }
 }
 
-/** Makes closed workflows stay for 30 days, once for each database. Only under the home's lock. */
-export async function ensureRetention(options: {
+/** Whether {@link prepareNamespace} has nothing left to do. */
+export function isNamespacePrepared({ database }: StackFile): boolean {
+  return database?.searchAttributes === SEARCH_ATTRIBUTE_NAMES;
+}
+
+/**
+ * Makes closed workflows stay for 30 days and gives the namespace our search attributes, once for each database: one that an
+ * earlier version made has not got them yet. Only under the home's lock.
+ */
+export async function prepareNamespace(options: {
   readonly home: string;
   readonly server: ServerRecord;
 }): Promise<void> {
   const state = readStackFile(options.home);
-  if (state.database !== undefined) return;
+  if (isNamespacePrepared(state)) return;
   const port = Number(options.server.address.split(':')[1]);
-  await setRetention({ port, days: RETENTION_DAYS, timeoutMs: 10_000 });
-  const database = { retentionDays: RETENTION_DAYS, serverVersion: options.server.serverVersion };
+  if (state.database === undefined) await setRetention({ port, days: RETENTION_DAYS, timeoutMs: 10_000 });
+  await addSearchAttributes({ port, timeoutMs: 10_000 });
+  const { serverVersion } = options.server;
+  const database = {
+    serverVersion,
+    ...state.database,
+    retentionDays: RETENTION_DAYS,
+    searchAttributes: SEARCH_ATTRIBUTE_NAMES,
+  };
   writeStackFile(options.home, { ...state, database });
 }
 

@@ -2,7 +2,8 @@ import { statSync } from 'node:fs';
 import {
   SERVER_PROCESS,
   endServer,
-  ensureRetention,
+  isNamespacePrepared,
+  prepareNamespace,
   runningServerSpec,
   serverRecordOf,
   startDevServer,
@@ -67,13 +68,13 @@ export async function ensureStack(options: {
       (await attach({ home, name: SERVER_PROCESS, spec: runningServerSpec(recorded), onProgress }));
     if (attached !== undefined) {
       const server = serverRecordOf(attached);
-      await ensureRetention({ home, server });
+      await prepareNamespace({ home, server });
       return embedded({ home, how: 'attached', server });
     }
     await endServer({ home, onProgress });
     onProgress({ step: 'server', message: `starting the Temporal server (${cli.path}, ${cli.version})` });
     const server = await startDevServer({ home, env, cli, onProgress });
-    await ensureRetention({ home, server });
+    await prepareNamespace({ home, server });
     onProgress({
       step: 'server',
       message: `Temporal server at ${server.address}, Web UI at ${server.uiUrl}`,
@@ -150,7 +151,7 @@ export async function stopStack(options: {
 async function findRunning(home: string): Promise<ServerRecord | undefined> {
   const state = readStackFile(home);
   const record = state.processes[SERVER_PROCESS];
-  if (record?.state !== 'ready' || state.database === undefined || !(await isAlive(record))) return undefined;
+  if (record?.state !== 'ready' || !isNamespacePrepared(state) || !(await isAlive(record))) return undefined;
   const facts = await probeServer({ port: Number(record.details['port']), timeoutMs: PROBE_TIMEOUT_MS });
   return facts && serverRecordOf(record);
 }

@@ -29,7 +29,14 @@ export interface StackFile {
   /** The ports used last, taken again after a restart so that links to the Web UI stay good. */
   readonly ports?: { readonly grpc: number; readonly ui: number };
   /** Set once the `default` namespace is as we want it. */
-  readonly database?: { readonly retentionDays: number; readonly serverVersion: string };
+  readonly database?: {
+    readonly retentionDays: number;
+    readonly serverVersion: string;
+    /** Those that were registered; absent where an earlier version prepared it. */
+    readonly searchAttributes?: string;
+  };
+  /** Where the worker serves its metrics, as `up --metrics` said. */
+  readonly metrics?: string;
   readonly processes: Readonly<Record<string, ManagedProcessRecord>>;
 }
 

@@ -1,9 +1,17 @@
 import { Connection } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
+import protos from '@temporalio/proto';
+import { missingSearchAttributes } from '../core/search-attributes.ts';
 import { canConnect } from './ports.ts';
 
 /** The namespace of the embedded stack. The dev server makes it at its first start. */
 export const EMBEDDED_NAMESPACE = 'default';
+
+const { IndexedValueType } = protos.temporal.api.enums.v1;
+const INDEXED_TYPES = {
+  KEYWORD: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+  INT: IndexedValueType.INDEXED_VALUE_TYPE_INT,
+} as const;
 
 /** What a Temporal server says of itself. */
 export interface ServerFacts {
@@ -53,6 +61,23 @@ export async function setRetention(options: {
     await connection.workflowService.updateNamespace({
       namespace: EMBEDDED_NAMESPACE,
       config: { workflowExecutionRetentionTtl: msToTs(`${options.days} days`) },
+    });
+  });
+}
+
+/** Gives the `default` namespace those of our search attributes that it lacks. */
+export async function addSearchAttributes(options: {
+  readonly port: number;
+  readonly timeoutMs: number;
+}): Promise<void> {
+  await withLoopbackConnection(options, async ({ operatorService }) => {
+    const namespace = EMBEDDED_NAMESPACE;
+    const { customAttributes } = await operatorService.listSearchAttributes({ namespace });
+    const missing = missingSearchAttributes(customAttributes ?? {});
+    if (missing.length === 0) return;
+    await operatorService.addSearchAttributes({
+      namespace,
+      searchAttributes: Object.fromEntries(missing.map(({ name, type }) => [name, INDEXED_TYPES[type]])),
     });
   });
 }

@@ -268,18 +268,22 @@ async function results(
     batchId,
     rows.map(({ id }) => id),
   );
-  return rows.map((row) => ({
-    seq: row.seq,
-    id: row.id,
-    success: row.success === 1,
-    ...dataOf(row),
-    partial: row.data === null || row.success === 1 ? null : partialOf(row.data, row.problem),
-    attempts: row.attempts ?? 0,
-    errors: JSON.parse(row.errors ?? '[]') as readonly OutcomeError[],
-    usage: withCalls(spendOf(row.id), row.unanswered_calls ?? 0),
-    stopped: row.success === null ? 'pending' : (row.stopped as StopReason | null),
-    metadata: JSON.parse(row.metadata) as JsonObject,
-  }));
+  return rows.map((row) => {
+    const { data, correction } = dataOf(row);
+    return {
+      seq: row.seq,
+      id: row.id,
+      success: row.success === 1,
+      data,
+      partial: row.data === null || row.success === 1 ? null : partialOf(row.data, row.problem),
+      attempts: row.attempts ?? 0,
+      errors: JSON.parse(row.errors ?? '[]') as readonly OutcomeError[],
+      usage: withCalls(spendOf(row.id), row.unanswered_calls ?? 0),
+      stopped: row.success === null ? 'pending' : (row.stopped as StopReason | null),
+      correction,
+      metadata: JSON.parse(row.metadata) as JsonObject,
+    };
+  });
 }
 
 /** What was entered by hand goes before what was answered. */

@@ -1,15 +1,20 @@
 import { setFlagsFromString } from 'node:v8';
-import { NativeConnection, Worker } from '@temporalio/worker';
+import { noopMetricMeter } from '@temporalio/common';
+import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import type { NativeConnectionOptions } from '@temporalio/worker';
 import { houseActivities, modelActivities } from '../../activities/index.ts';
+import { metricsBy } from '../../activities/metrics.ts';
 import { createWorld } from '../../activities/world.ts';
 import type { SchemaRegistry } from '../../activities/world.ts';
 import { WORKFLOW_TASK_QUEUE, providerTaskQueue } from '../core/contract.ts';
 import type { Provider } from '../provider/provider.ts';
 import { stackHome } from '../stack/home.ts';
 import type { Environment } from '../stack/progress.ts';
+import { openTracing } from '../telemetry/open-tracing.ts';
 import { openStore } from '../store/open-store.ts';
+import { showGates } from './gate-metrics.ts';
 import { openGates } from './gates.ts';
+import { searchability } from './search-attributes.ts';
 import { workflowBundle } from './workflow-bundle.ts';
 
 /** How long one model call may take by default. */
@@ -46,15 +51,22 @@ export async function runWorkers(options: {
   const { namespace, providers } = options;
   const store = await openStore({ env: options.env, home: stackHome({ env: options.env }) });
   const graceMs = options.shutdownGraceMs ?? SHUTDOWN_GRACE_MS;
+  const tracing = await openTracing(options.env, 'durable-extract-worker');
   const connection = await NativeConnection.connect(options.connection);
   const server = { connection, namespace };
+  const { metricMeter } = Runtime.instance();
+  const metrics = metricsBy(metricMeter);
   const world = createWorld({
     providers,
     schemas: options.schemas,
     callTimeoutMs: options.callTimeoutMs ?? CALL_TIMEOUT_MS,
     store,
     gates: await openGates({ server, providers, store, env: options.env }),
+    metrics,
+    isSearchable: searchability(server),
   });
+  const isScraped = metricMeter !== noopMetricMeter;
+  const endShowing = isScraped ? showGates({ providers, store, metrics }) : () => {};
   const shared = {
     connection,
     namespace,
@@ -63,13 +75,16 @@ export async function runWorkers(options: {
     // The SDK holds heartbeats back for most of their timeout by itself; a cancellation would wait as long.
     maxHeartbeatThrottleInterval: 400,
     defaultHeartbeatThrottleInterval: 400,
+    ...tracing?.ofWorker,
   };
   const workers = await withoutWorkflowStackTraces(async () =>
     Promise.all([
       Worker.create({
         ...shared,
         taskQueue: WORKFLOW_TASK_QUEUE,
-        workflowBundle: { codePath: await workflowBundle(options.env) },
+        workflowBundle: {
+          codePath: await workflowBundle(options.env, { isTraced: tracing !== undefined }),
+        },
         activities: { ...houseActivities(world) },
       }),
       ...providers.map(({ name }) =>
@@ -87,8 +102,10 @@ export async function runWorkers(options: {
     for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
   };
   const ended = runAll(workers, stopAll, async () => {
+    endShowing();
     await connection.close();
     await store.close();
+    await tracing?.end();
   });
   return {
     taskQueues: workers.map(({ options: { taskQueue } }) => taskQueue),

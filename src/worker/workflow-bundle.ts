@@ -14,18 +14,37 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
  * The workflows' bundle, built once for each state of the sources (2 s) and kept in the user's cache, so that a worker
  * starts at once.
  *
+ * @param options.isTraced whether the SDK's interceptors for traces are in it.
  * @returns the bundle's path.
  */
-export async function workflowBundle(env: Environment): Promise<string> {
-  const path = join(cacheFolder({ env }), 'workflow-bundles', `${sourcesHash()}.js`);
+export async function workflowBundle(
+  env: Environment,
+  options: { readonly isTraced: boolean } = { isTraced: false },
+): Promise<string> {
+  const { isTraced } = options;
+  const path = join(
+    cacheFolder({ env }),
+    'workflow-bundles',
+    `${sourcesHash()}${isTraced ? '-traced' : ''}.js`,
+  );
   if (existsSync(path)) return path;
   const workflowsPath = join(ROOT, 'workflows', `index${EXTENSION}`);
-  const { code } = await bundleWorkflowCode({ workflowsPath, logger: silentLogger });
+  const { code } = await bundleWorkflowCode({
+    workflowsPath,
+    logger: silentLogger,
+    ...(isTraced ? { workflowInterceptorModules: [tracingModule()] } : {}),
+  });
   mkdirSync(join(path, '..'), { recursive: true });
   const unfinished = `${path}.${process.pid}`;
   writeFileSync(unfinished, code);
   renameSync(unfinished, path);
   return path;
+}
+
+function tracingModule(): string {
+  return createRequire(import.meta.url).resolve(
+    '@temporalio/interceptors-opentelemetry/lib/workflow-interceptors',
+  );
 }
 
 /** Of all that can go into the bundle, and of the SDK that makes it. */

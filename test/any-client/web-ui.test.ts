@@ -49,6 +49,9 @@ describe('the Web UI', () => {
         await until(() => seen.length === 2);
         const described = await stack.extractor.client.workflow.getHandle(handle.workflowId).describe();
         expect(await described.staticSummary()).toBe('extract user · adaptive');
+        expect(await described.staticDetails()).toBe(
+          `- document: ${handle.id}\n- schema: user, inline\n- mode: auto\n- model: the worker's`,
+        );
         const place = 'attempt 2 of 3: 1 field was wrong';
         const during = await currentDetails(handle.workflowId);
         expect(during).toContain(`**${place}**`);
@@ -63,6 +66,34 @@ describe('the Web UI', () => {
         expect(await currentDetails(handle.workflowId)).toContain(
           '**Accepted after 2 of at most 3 attempts**',
         );
+      },
+    ));
+
+  it('has words for every activity and timer of a batch', () =>
+    withScriptedWorker(
+      stack,
+      { script: [{ answer: wrong }, { status: 500 }, { answer: good }] },
+      async () => {
+        const documents = ['a', 'b', 'c'].map((id) => ({ id, text: `Ada, 36, ${id}` }));
+        const batch = await stack.extractor.batch(documents, {
+          id: 'worded',
+          schema: user,
+          retry: { baseDelayMs: 20 },
+        });
+        expect(await batch.done()).toMatchObject({ succeeded: 3 });
+        for (const workflowId of ['batch/worded', 'batch/worded/1']) {
+          const handle = stack.extractor.client.workflow.getHandle(workflowId);
+          expect(await (await handle.describe()).staticDetails()).toBeTruthy();
+          const { events } = await handle.fetchHistory();
+          const told = (events ?? []).filter(
+            (event) =>
+              event.activityTaskScheduledEventAttributes ??
+              event.timerStartedEventAttributes ??
+              event.markerRecordedEventAttributes?.markerName === 'core_local_activity',
+          );
+          expect(told.length).toBeGreaterThan(1);
+          expect(told.filter(({ userMetadata }) => !userMetadata?.summary)).toEqual([]);
+        }
       },
     ));
 

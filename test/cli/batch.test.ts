@@ -85,6 +85,7 @@ describe('batch', () => {
       succeeded: 20,
       failed: 0,
       pending: 0,
+      inReview: 0,
       retrying: 0,
       calls: 20,
       promptTokens: expect.any(Number) as number,
@@ -92,6 +93,8 @@ describe('batch', () => {
       costUsd: 0,
       round: 1,
       concurrency: 50,
+      budget: null,
+      pausedFor: null,
       learnt: null,
       schema: 'user',
       model: 'simulated/clean',
@@ -119,10 +122,12 @@ describe('batch', () => {
         'id',
         'success',
         'data',
+        'partial',
         'attempts',
         'errors',
         'usage',
         'stopped',
+        'correction',
         'metadata',
       ]);
     }
@@ -140,6 +145,8 @@ describe('batch', () => {
         costUsd: 0,
       },
       stopped: null,
+      partial: null,
+      correction: null,
       metadata: { source: 'mail', nested: { number: 7 } },
     });
     const toFile = await batch('export', 'people', '--out', 'made/of/results.jsonl');
@@ -366,6 +373,8 @@ describe('batch', () => {
         errors: [],
         usage: { calls: 0, promptTokens: 0, completionTokens: 0, costUsd: 0 },
         stopped: 'pending',
+        partial: null,
+        correction: null,
         metadata: { source: 'mail', nested: { number: 39 } },
       });
       expect(retried).toMatchObject({ exitCode: 2, stdout: '' });

@@ -88,7 +88,13 @@ describe('the command line', () => {
     const up = await run(['up', '--json'], here);
     expect(up).toMatchObject({ exitCode: 0, stderr: '' });
     const { address, uiUrl, dashboardUrl, ...rest } = JSON.parse(up.stdout) as Record<string, string>;
-    expect(rest).toEqual({ namespace: 'default', external: false, provider: 'simulated', simulated: true });
+    expect(rest).toEqual({
+      namespace: 'default',
+      metricsUrl: null,
+      external: false,
+      provider: 'simulated',
+      simulated: true,
+    });
     const status = JSON.parse((await run(['status', '--json'], here)).stdout) as {
       readonly processes: readonly { readonly name: string; readonly healthy: boolean }[];
     };

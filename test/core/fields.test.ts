@@ -89,6 +89,13 @@ describe('a rejected answer of which little is wrong', () => {
     expect(other).toMatchObject({ status: 'rejected', problem: { type: 'json_error' }, record });
   });
 
+  it('has the same problem still where the next answer has none of its fields', () => {
+    const asked = { fields: ['items[1].price'], record, isIncomplete: false };
+    const nothing = judgeFields(answered({}), schema, { coerce: true }, asked);
+    const details = [{ path: 'items[1].price' }];
+    expect(nothing).toMatchObject({ problem: { type: 'validation_error', details }, fields: asked.fields });
+  });
+
   it('may be given whole all the same', () => {
     const asked = { fields: ['items[1].price'], record, isIncomplete: false };
     const whole = { id: 'x', total: 1, note: 'n', items: [] };

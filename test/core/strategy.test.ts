@@ -59,6 +59,10 @@ function same(...details: Problem['details']): Problem {
   return { type: 'validation_error', message: '', details };
 }
 
+function wrong(path: string): Problem['details'][number] {
+  return { path, kind: 'wrong_type', message: 'expected number' };
+}
+
 function ask(step: Step): Ask {
   if (step.kind === 'ask') return step.ask;
   throw new Error(`stopped: ${step.why}`);
@@ -267,6 +271,43 @@ describe('adaptive', () => {
       const none = refusing('json_object', 'json_schema', 'tool', 'prompt');
       expect(reason(nextStep(none, []))).toBe('client_error');
     });
+  });
+
+  describe('whose fields stay wrong', () => {
+    const three = { ...settings, retry: { ...DEFAULT_RETRY, maxAttempts: 3 } };
+
+    it('is warned, in a fresh conversation, of all that went wrong, the last of it first', () => {
+      const past = history(same(wrong('a'), wrong('b')), same(wrong('b')), same(wrong('b')));
+      expect(ask(nextStep(settings, past))).toMatchObject({
+        isFresh: true,
+        carry: 'nothing',
+        hints: ["- Field 'b': expected number", "- Field 'a': expected number"],
+      });
+    });
+
+    it('is not told the same with its last attempt', () => {
+      const past = play(
+        three,
+        rejected(same(wrong('a'), wrong('b'))),
+        rejected(same(wrong('b')), { fields: ['b'] }),
+      );
+      expect(ask(nextStep(three, past))).toMatchObject({ isFresh: true, carry: 'nothing' });
+    });
+
+    it('is told what it has not been told yet, also with its last attempt', () => {
+      const past = play(three, rejected(same(wrong('a'))), rejected(same(wrong('b')), { fields: ['b'] }));
+      const last = ask(nextStep(three, past));
+      expect(last).toMatchObject({ fields: ['b'] });
+      expect(last.isFresh).toBeUndefined();
+    });
+  });
+
+  it('stays reframed once it has refused', () => {
+    const refusedFirst = history('refused');
+    expect(ask(nextStep(settings, refusedFirst)).reframe).toBe(true);
+    const later = play(settings, rejected('refused'), rejected('truncated', { parts: 4 }));
+    expect(ask(nextStep(settings, later)).reframe).toBe(true);
+    expect(ask(nextStep(settings, history('validation_error'))).reframe).toBeUndefined();
   });
 
   it('starts from what a batch has learnt', () => {

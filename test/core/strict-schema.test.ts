@@ -1,6 +1,6 @@
 import { describe, expect, it, test } from 'vitest';
 import type { JsonObject } from '../../src/core/json.ts';
-import { ModeNotPossibleError, resolveMode, strictModeObstacles } from '../../src/core/strict-schema.ts';
+import { strictModeObstacles } from '../../src/core/strict-schema.ts';
 
 function closed(properties: JsonObject): JsonObject {
   return { type: 'object', properties, required: Object.keys(properties), additionalProperties: false };
@@ -32,6 +32,17 @@ describe('an obstacle is', () => {
       /root must be of type "object"/,
     ],
     ['a union as the root', { anyOf: [closed({})] }, /root/],
+    ['a union at the root', { ...closed({}), anyOf: [closed({})] }, /root must be no union/],
+    [
+      'a list of anything',
+      closed({ a: { type: 'array' } }),
+      /#\/properties\/a must say what its "items" are/,
+    ],
+    [
+      'a long enum',
+      closed({ a: { enum: Array.from({ length: 251 }, (_, i) => `${i}`.padStart(80, 'x')) } }),
+      /more than 250 values/,
+    ],
     [
       'an open object',
       { type: 'object', properties: {}, required: [] },
@@ -66,31 +77,5 @@ describe('an obstacle is', () => {
 
   it('not nesting up to ten levels', () => {
     expect(strictModeObstacles(nested(9))).toEqual([]);
-  });
-});
-
-describe('the mode', () => {
-  const open: JsonObject = { type: 'object', properties: { a: { type: 'string' } } };
-  const list: JsonObject = { type: 'array', items: { type: 'string' } };
-
-  test.each([
-    ['auto', withDefs, 'json_schema'],
-    ['auto', open, 'tool'],
-    ['auto', list, 'prompt'],
-    ['json_schema', withDefs, 'json_schema'],
-    ['tool', open, 'tool'],
-    ['json_object', open, 'json_object'],
-  ] as const)('%s becomes the strictest that is possible', (mode, schema, resolved) => {
-    expect(resolveMode(mode, schema)).toBe(resolved);
-  });
-
-  test.each([
-    ['json_schema', open, /'json_schema' is not possible.*"a" in "required".*use mode 'tool' or 'auto'/],
-    ['json_object', list, /'json_object' is not possible.*must be "object", not "array".*Wrap the value/],
-    ['tool', list, /'tool' is not possible/],
-    ['json_schema', { anyOf: [] }, /not null/],
-  ] as const)('%s is refused where the schema does not allow it', (mode, schema, message) => {
-    expect(() => resolveMode(mode, schema)).toThrow(ModeNotPossibleError);
-    expect(() => resolveMode(mode, schema)).toThrow(message);
   });
 });

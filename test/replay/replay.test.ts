@@ -32,11 +32,14 @@ function recorded(name: string): History {
 }
 
 /** What today's workflows make of histories: an error for each that they do not follow. */
-async function replay(histories: Readonly<Record<string, History>>): Promise<Record<string, unknown>> {
+async function replay(
+  histories: Readonly<Record<string, History>>,
+  bundle = codePath,
+): Promise<Record<string, unknown>> {
   const named = Object.entries(histories).map(([workflowId, history]) => ({ workflowId, history }));
   const results: Record<string, unknown> = {};
   for await (const { workflowId, error } of Worker.runReplayHistories(
-    { workflowBundle: { codePath } },
+    { workflowBundle: { codePath: bundle }, sinks: { exporter: { export: { fn() {} } } } },
     named,
   )) {
     results[workflowId] = error;
@@ -68,6 +71,12 @@ describe('histories of earlier runs', () => {
     expect(results).toEqual(Object.fromEntries(NAMES.map((name) => [name, undefined])));
   });
 
+  it('are followed with traces on, too, so that they can be switched on at any time', async () => {
+    const traced = await workflowBundle(testEnvironment(), { isTraced: true });
+    const results = await replay(Object.fromEntries(NAMES.map((name) => [name, recorded(name)])), traced);
+    expect(results).toEqual(Object.fromEntries(NAMES.map((name) => [name, undefined])));
+  });
+
   it('are of all kinds', () => {
     // A gate never ends.
     const ended = NAMES.filter((name) => name !== 'gate');
@@ -82,7 +91,9 @@ describe('histories of earlier runs', () => {
       'accepted-after-refusal': { success: true, attempts: 2, errors: [{ type: 'refused' }] },
       'accepted-after-truncation': { success: true, attempts: 2, errors: [{ type: 'truncated' }] },
       'accepted-at-once': { success: true, attempts: 1 },
+      'batch-found-by-search': { id: 'found', state: 'completed', succeeded: 2 },
       batch: { id: 'three', state: 'completed', round: 1, succeeded: 3, failed: 0 },
+      'found-by-search': { success: true, attempts: 2 },
       completion: { success: true, text: 'Hello.' },
       gated: { success: true, errors: [{ type: 'server_error' }] },
       'gave-up-basic': { success: false, stopped: 'attempts', attempts: 3 },
@@ -90,6 +101,7 @@ describe('histories of earlier runs', () => {
       'gave-up-on-provider': { success: false, stopped: 'server_error', attempts: 1 },
       'gave-up-over-budget': { success: false, stopped: 'budget', attempts: 1 },
       shard: undefined,
+      'shard-found-by-search': undefined,
     });
   });
 });

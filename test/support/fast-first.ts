@@ -11,6 +11,7 @@ const ORDER = [
   'workflows',
   'replay',
   'any-client',
+  'telemetry',
   'cli',
   'dashboard',
   'package',

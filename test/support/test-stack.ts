@@ -18,6 +18,10 @@ export interface TestStack {
 /** A worker in a process of its own: `durable-extract worker`. */
 export interface WorkerProcess {
   readonly pid: number;
+  /** What it wrote to stderr so far. */
+  log(): string;
+  /** Lets it end by itself. */
+  stop(): Promise<void>;
   /** `kill -9`, and waits until it is gone. */
   kill(): Promise<void>;
 }
@@ -96,6 +100,11 @@ export async function startWorkerProcess(
   if (!workerPids.has(pid)) throw new Error(`The worker ended:\n${log}`);
   return {
     pid,
+    log: () => log,
+    async stop() {
+      process.kill(pid, 'SIGTERM');
+      await ended;
+    },
     async kill() {
       kill(pid);
       await ended;

@@ -12,11 +12,13 @@ import {
   type SemanticFault,
   type WholeFault,
 } from './faults.ts';
-import { namedFields } from './feedback.ts';
+import { namedFields, normalPath } from './feedback.ts';
 import type { SchemaReading } from './field.ts';
-import { planMistakes } from './mistakes.ts';
+import { planMistakes, type Mistake } from './mistakes.ts';
 import { extract } from './reading/extract.ts';
 import { renderAsNotes, renderWithFault } from './render.ts';
+import { fieldsOf, valueAt } from './wanted-fields.ts';
+import { isWarnedOf } from './warnings.ts';
 
 /** What the simulated model says. */
 export interface Answer {
@@ -38,6 +40,7 @@ export interface Question {
   readonly rates: FaultRates;
   /** The seed and the key of the document. */
   readonly seed: readonly (string | number)[];
+  /** The most that may be said: the caller's cap, or the model's own. */
   readonly maxTokens: number | null;
   /** Whether this call allows more tokens than the first call for the same document. */
   readonly capRaised: boolean;
@@ -49,19 +52,30 @@ export interface Question {
 export function answer(question: Question): Answer {
   const drawn = drawFault(question);
   const { schema, conversation, seed } = question;
-  const data = schema === null ? null : extract(schema, conversation.document);
-  const right = data === null ? plainReply(conversation) : JSON.stringify(data.value);
+  const whole = schema === null ? null : extract(schema, conversation.document, absence(question)).value;
+  const data = whole === null ? null : asWanted(whole, question);
+  const right = schema === null ? plainReply(conversation) : JSON.stringify(data);
   if (drawn === null) return capped(spoken(right), question);
   if (isFieldFault(drawn)) {
-    if (schema === null || data === null) return capped(spoken(right), question);
-    return capped(withWrongFields(data.value, schema, drawn, question), question);
+    if (schema === null) return capped(spoken(right), question);
+    return capped(withWrongFields(whole, schema, drawn, question), question);
   }
   if (isCorrected(drawn, question)) return capped(spoken(right), question);
   if (isRepairableFault(drawn)) {
-    const text = data === null ? right : renderWithFault(data.value, drawn, ...seed);
-    return capped(spoken(text, data === null ? null : drawn), question);
+    const text = schema === null ? right : renderWithFault(data, drawn, ...seed);
+    return capped(spoken(text, schema === null ? null : drawn), question);
   }
-  return capped(spoiled(drawn, right, data?.value ?? null, seed), question);
+  return capped(spoiled(drawn, right, data, seed), question);
+}
+
+/** The record, or the fields of it that are asked for. */
+function asWanted(whole: Json, { conversation: { wanted } }: Question): Json {
+  return wanted === null ? whole : fieldsOf(whole, wanted.paths);
+}
+
+/** What is said of a required field that the document does not state. */
+function absence({ rates, seed }: Question): 'guessed' | 'null' {
+  return draw('absent', ...seed) < (rates.absent ?? 0) ? 'null' : 'guessed';
 }
 
 /** Cuts what does not fit under the caller's cap. */
@@ -101,31 +115,71 @@ function withWrongFields(
   first: FieldFault,
   question: Question,
 ): Answer {
-  const { rates, seed, conversation } = question;
-  const named = conversation.feedback.map(namedFields);
-  const mistakes = planMistakes({ root, data: right, first, rates, seed }).filter(({ names, patience }) => {
-    const times = named.filter((fields) => names.some((name) => fields.has(name))).length;
-    return times < patience;
-  });
+  const { rates, seed } = question;
+  const mistakes = planMistakes({ root, data: right, first, rates, seed }).filter(
+    (mistake) => !isMended(mistake, right, question),
+  );
   const spoiledData = JSON.parse(JSON.stringify(right)) as Json;
   for (const { make } of mistakes) make(spoiledData);
+  const seen = mistakes.filter(({ names }) => isAskedFor(names[0] ?? '', question));
   return {
-    ...spoken(JSON.stringify(spoiledData), mistakes[0]?.kind ?? null),
-    wrongFields: mistakes.map(({ names }) => names[0] ?? ''),
+    ...spoken(JSON.stringify(asWanted(spoiledData, question)), seen[0]?.kind ?? null),
+    wrongFields: seen.map(({ names }) => names[0] ?? ''),
   };
+}
+
+/** Whether a mistake was warned of, was put right already, or was named often enough since it was made. */
+function isMended(mistake: Mistake, right: Json, { conversation, rates, seed }: Question): boolean {
+  const { names, patience } = mistake;
+  const { feedback, warned, lastAnswer } = conversation;
+  if (patience === Number.POSITIVE_INFINITY) return false;
+  if (names.some((name) => isWarnedOf(warned, name))) return true;
+  if (lastAnswer !== null && hadRight(lastAnswer, mistake, right)) return true;
+  if (isAnchored(rates, seed)) return false;
+  const named = feedback.map(namedFields);
+  const times = named.filter((fields) => names.some((name) => fields.has(name))).length;
+  return times >= patience;
+}
+
+/** Whether an answer had the right value there, which a model that is shown it keeps. */
+function hadRight(answered: string, { at, make }: Mistake, right: Json): boolean {
+  try {
+    const given = JSON.parse(answered) as Json;
+    if (JSON.stringify(valueAt(given, at)) !== JSON.stringify(valueAt(right, at))) return false;
+    const whole = JSON.stringify(given);
+    make(given);
+    return JSON.stringify(given) !== whole;
+  } catch {
+    return false; // no JSON, so nothing in it was right
+  }
+}
+
+function isAnchored({ anchored = 0 }: FaultRates, seed: Question['seed']): boolean {
+  return draw('anchored', ...seed) < anchored;
+}
+
+/** Whether a field is in what is asked for, or around it. */
+function isAskedFor(name: string, { conversation: { wanted } }: Question): boolean {
+  if (wanted === null) return true;
+  return wanted.paths.map(normalPath).some((path) => isInside(name, path) || isInside(path, name));
+}
+
+function isInside(name: string, around: string): boolean {
+  return name === around || name.startsWith(`${around}.`);
 }
 
 const REFRAMED =
   /data[- ]extraction|extract\w*[^.]{0,40}\bfrom\b[^.]{0,40}\b(?:supplied|provided|given)\b|supplied by|(?:supplied|provided) document/i;
 
 /** Whether what was said since the fault was made puts it right. */
-function isCorrected(fault: SemanticFault, { conversation, capRaised, rates }: Question): boolean {
+function isCorrected(fault: SemanticFault, { conversation, capRaised, rates, seed }: Question): boolean {
   if (rates.stubborn === Number.POSITIVE_INFINITY) return false;
   const told = (pattern: RegExp): boolean => conversation.feedback.some((message) => pattern.test(message));
   if (fault === 'truncated_length' || fault === 'truncated_silent') {
-    return capRaised || told(/cut off|truncated|complete/i);
+    return capRaised || conversation.wanted !== null || told(/cut off|truncated|complete/i);
   }
   if (fault === 'refused' || fault === 'refused_text') {
+    if (conversation.attempt > 1 && isAnchored(rates, seed)) return false;
     return conversation.remarks.some((remark) => REFRAMED.test(remark));
   }
   if (fault === 'content_filter') return false;

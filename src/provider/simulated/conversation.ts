@@ -2,15 +2,23 @@ import { createHash } from 'node:crypto';
 import type { JsonObject } from '../../core/json.ts';
 import type { ChatRequest, Message } from './chat-request.ts';
 import { findPromptSchema, type PromptSchema } from './prompt-schema.ts';
+import { wantedFieldsIn, type WantedFields } from './wanted-fields.ts';
+import { warnedFields } from './warnings.ts';
 
 /** What the messages say: what to extract, from what, and what was said about earlier answers. */
 export interface Conversation {
   readonly document: string;
   readonly schema: JsonObject | null;
-  /** What the user, or the tool, said after an answer of the model; oldest first. */
+  /** What the user, or the tool, said of an answer of the model; oldest first. */
   readonly feedback: readonly string[];
   /** What the user said besides the document, feedback included. */
   readonly remarks: readonly string[];
+  /** Where not the whole record is asked for. */
+  readonly wanted: WantedFields | null;
+  /** The fields that the user warned of, in normal form. */
+  readonly warned: ReadonlySet<string>;
+  /** The model's last answer in the messages; null where none is. */
+  readonly lastAnswer: string | null;
   /** Answers of the model in the messages, plus one. */
   readonly attempt: number;
 }
@@ -27,11 +35,18 @@ export function readConversation({ messages, form }: ChatRequest): Conversation 
   const place = documentPlace(messages);
   const later = messages.slice(place + 1);
   const firstAnswer = later.findIndex(({ role }) => role === 'assistant');
+  const remarks = saidByUser(later);
+  const feedback = firstAnswer === -1 ? [] : saidByUser(later.slice(firstAnswer));
+  const wanted = wantedFieldsIn(remarks);
   return {
     document: documentIn(messages[place], written),
     schema,
-    feedback: firstAnswer === -1 ? [] : saidByUser(later.slice(firstAnswer)),
-    remarks: saidByUser(later),
+    // It names what was wrong with an answer, which need not be among the messages.
+    feedback: wanted === null || feedback.includes(wanted.text) ? feedback : [...feedback, wanted.text],
+    remarks,
+    wanted,
+    warned: warnedFields(remarks),
+    lastAnswer: later.findLast(({ role }) => role === 'assistant')?.text ?? null,
     attempt: 1 + later.filter(({ role }) => role === 'assistant').length,
   };
 }

@@ -12,13 +12,17 @@ export const REPAIRABLE_FAULTS = [
 ] as const;
 export type RepairableFault = (typeof REPAIRABLE_FAULTS)[number];
 
-/** Mistakes in single fields: each is corrected when feedback names its field. */
+/**
+ * Mistakes in single fields: each is corrected when feedback names its field, and not made where a warning does.
+ * `unless_warned` is a wrong type of the one field that the model finds hardest in a schema, the same for all documents.
+ */
 export const FIELD_FAULTS = [
   'missing',
   'wrong_type_lossless',
   'wrong_type',
   'unknown_field',
   'constraint',
+  'unless_warned',
 ] as const;
 export type FieldFault = (typeof FIELD_FAULTS)[number];
 
@@ -67,6 +71,13 @@ export type FaultRates = { readonly [Kind in FaultKind]?: number } & {
   readonly several?: number;
   /** How often a wrong field is corrected only when it has been named twice. */
   readonly stubborn?: number;
+  /**
+   * How often the model holds to what it has said: a wrong field stays, whatever the feedback, until a warning names it, and a
+   * refusal until it is asked afresh and told what for. Another model has mistakes of its own.
+   */
+  readonly anchored?: number;
+  /** How often null is given for fields that the document does not state and that take no null; else they are guessed. */
+  readonly absent?: number;
 };
 
 /** A mix as of a small model on a busy day: about 40 % of first answers wrong, 12 % of calls failed or late. */

@@ -3,12 +3,13 @@
  * Prints one line of JSON, `{"url", "pid"}`, when it is ready. SIGTERM and SIGINT stop it.
  *
  * `node src/provider/simulated/main.ts [--port N] [--host H] [--log-file F] [--seed N] [--latency-ms N|MIN-MAX]
+ * [--default-output-tokens N] [--most-output-tokens N] [--rejected-modes MODE,…]
  * [--rpm N] [--burst N] [--slow-ms N] [--retry-after N] [--failures-per-document N] [--hides-limits] [--honours-strict] [--faults JSON]`;
  * each option also as an environment variable: `SIMULATED_LOG_FILE` for `--log-file`.
  */
 import { parseArgs } from 'node:util';
 import type { FaultRates } from './faults.ts';
-import type { SimulatedProviderOptions } from './options.ts';
+import type { RejectedMode, SimulatedProviderOptions } from './options.ts';
 import { startSimulatedProvider } from './server.ts';
 
 const { values } = parseArgs({
@@ -25,6 +26,9 @@ const { values } = parseArgs({
     'failures-per-document': { type: 'string' },
     'hides-limits': { type: 'boolean' },
     'honours-strict': { type: 'boolean' },
+    'default-output-tokens': { type: 'string' },
+    'most-output-tokens': { type: 'string' },
+    'rejected-modes': { type: 'string' },
     faults: { type: 'string' },
   },
 });
@@ -57,17 +61,21 @@ function latencyOption(): Pick<SimulatedProviderOptions, 'latencyMs'> {
 const faults = given('faults');
 const logFile = given('log-file');
 const host = given('host');
+const rejectedModes = given('rejected-modes');
 const provider = await startSimulatedProvider({
   ...numberOption('port', 'port'),
   ...numberOption('seed', 'seed'),
   ...numberOption('rpm', 'rpm'),
   ...numberOption('burst', 'burst'),
   ...numberOption('slowMs', 'slow-ms'),
+  ...numberOption('defaultOutputTokens', 'default-output-tokens'),
+  ...numberOption('mostOutputTokens', 'most-output-tokens'),
   ...numberOption('retryAfterSeconds', 'retry-after'),
   ...numberOption('failuresPerDocument', 'failures-per-document'),
   ...latencyOption(),
   ...(host !== undefined && { host }),
   ...(logFile !== undefined && { logFile }),
+  ...(rejectedModes !== undefined && { rejectedModes: rejectedModes.split(',') as RejectedMode[] }),
   ...(faults !== undefined && { faults: JSON.parse(faults) as FaultRates }),
   hidesLimits: values['hides-limits'] ?? process.env['SIMULATED_HIDES_LIMITS'] === 'true',
   honoursStrict: values['honours-strict'] ?? process.env['SIMULATED_HONOURS_STRICT'] === 'true',

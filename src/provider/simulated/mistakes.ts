@@ -3,6 +3,8 @@ import { draw, pick } from './draw.ts';
 import { FIELD_FAULTS, type FaultRates, type FieldFault } from './faults.ts';
 import type { Field } from './field.ts';
 import { spelled } from './spelled.ts';
+import { valueAt } from './wanted-fields.ts';
+import { ofAllItems } from './warnings.ts';
 
 type Step = string | number;
 
@@ -49,13 +51,14 @@ export function planMistakes({ root, data, first, rates, seed }: MistakeRequest)
   let kind: FieldFault | undefined = first;
   while (kind !== undefined && mistakes.length < MOST_MISTAKES) {
     const number = mistakes.length;
-    const mistake = planMistake(kind, spots, mistakes, rates, [...seed, number]);
+    const within = kind === 'unless_warned' ? hardest(root, spots) : spots;
+    const mistake = planMistake(kind, within, mistakes, rates, [...seed, number]);
     if (mistake === null) break;
     mistakes.push(mistake);
     const again = draw('several', ...seed, number) < (rates.several ?? 0);
     kind = again
       ? pick(
-          FIELD_FAULTS.filter((other) => (rates[other] ?? 0) > 0),
+          FIELD_FAULTS.filter((other) => other !== 'unless_warned' && (rates[other] ?? 0) > 0),
           'next',
           ...seed,
           number,
@@ -79,6 +82,23 @@ function planMistake(
     if (spot !== undefined) return commit(kind, spot, patience(rates, seed), seed);
   }
   return null;
+}
+
+/** Where the field stands that is hardest in this schema: drawn from its fields' names, not from the document. */
+function hardest(root: Field, spots: readonly Spot[]): readonly Spot[] {
+  const names = leavesOf(root, '');
+  const name = pick(names, 'hardest', ...names);
+  return spots.filter(({ at }) => ofAllItems(at.join('.')) === name).slice(0, 1);
+}
+
+/** The fields that always have a value of one type, in the form of {@link ofAllItems}. */
+function leavesOf(
+  { type, properties, items, options, nullable, required }: Field,
+  at: string,
+): readonly string[] {
+  if (type === 'object') return properties.flatMap((field) => leavesOf(field, `${at}.${field.name}`));
+  if (type === 'array') return items === null ? [] : leavesOf(items, `${at}.0`);
+  return required && !nullable && type !== 'any' && options.length === 0 ? [ofAllItems(at.slice(1))] : [];
 }
 
 function patience({ stubborn = 0 }: FaultRates, seed: readonly (string | number)[]): number {
@@ -127,6 +147,7 @@ function canCommit(kind: FieldFault, { field, value, at, inObject, inClosed }: S
     case 'wrong_type_lossless':
       return typeof value === 'number' || typeof value === 'boolean';
     case 'wrong_type':
+    case 'unless_warned':
       return field.type !== 'any' && value !== null && field.options.length === 0;
     case 'unknown_field':
       return inObject && (inClosed || field.required);
@@ -158,6 +179,7 @@ function commit(
     case 'wrong_type_lossless':
       return mistake((whole) => replace(whole, at, JSON.stringify(value)));
     case 'wrong_type':
+    case 'unless_warned':
       return mistake((whole) => replace(whole, at, wrongType(field, value, seed)));
     case 'constraint':
       return mistake((whole) => replace(whole, at, brokenValue(field, value) ?? null));
@@ -273,14 +295,4 @@ function replace(whole: Json, at: readonly Step[], value: Json): void {
 /** Also for a property named `__proto__`. */
 function define(members: Record<string, Json>, key: string, value: Json): void {
   Object.defineProperty(members, key, { value, enumerable: true, configurable: true, writable: true });
-}
-
-function valueAt(whole: Json, at: readonly Step[]): Json | undefined {
-  let value: Json | undefined = whole;
-  for (const step of at) {
-    if (Array.isArray(value)) value = (value as readonly Json[])[Number(step)];
-    else if (isJsonObject(value)) value = value[String(step)];
-    else return undefined;
-  }
-  return value;
 }

@@ -1,5 +1,9 @@
 import type { FaultRates } from './faults.ts';
 
+const REJECTED_MODES = ['json_object', 'json_schema', 'tool'] as const;
+/** A way to hold the model to JSON that a server may not have. */
+export type RejectedMode = (typeof REJECTED_MODES)[number];
+
 /** How a simulated provider behaves. Everything has a default. */
 export interface SimulatedProviderOptions {
   /** Default 0: any free port. */
@@ -26,6 +30,12 @@ export interface SimulatedProviderOptions {
   readonly hidesLimits?: boolean;
   /** Whether a strict schema rules out mistakes of syntax and shape, as with OpenAI's own models. Default false: many compatible servers ignore `strict`. */
   readonly honoursStrict?: boolean;
+  /** Tokens of an answer for which no cap is asked; longer ones are cut, with `finish_reason: "length"`. Default: `mostOutputTokens`. */
+  readonly defaultOutputTokens?: number;
+  /** Tokens of the longest answer: higher caps are refused with 400, as OpenAI does. Default: no limit. */
+  readonly mostOutputTokens?: number;
+  /** Ways to hold the model to JSON that are refused with 400, as by servers that do not have them. Default: none. */
+  readonly rejectedModes?: readonly RejectedMode[];
   /** Where each call is appended as a line of JSON. */
   readonly logFile?: string;
   /** How many calls are kept in memory. Default 20000. */
@@ -45,6 +55,9 @@ export interface Settings {
   readonly burst: number;
   readonly hidesLimits: boolean;
   readonly honoursStrict: boolean;
+  readonly defaultOutputTokens: number | null;
+  readonly mostOutputTokens: number | null;
+  readonly rejectedModes: readonly RejectedMode[];
   readonly logFile: string | null;
   readonly mostLogged: number;
 }
@@ -65,12 +78,25 @@ export function settingsOf(options: SimulatedProviderOptions): Settings {
     burst: options.burst ?? Math.max(1, Math.ceil((rpm ?? 0) / 60)),
     hidesLimits: options.hidesLimits ?? false,
     honoursStrict: options.honoursStrict ?? false,
+    defaultOutputTokens: options.defaultOutputTokens ?? null,
+    mostOutputTokens: options.mostOutputTokens ?? null,
+    rejectedModes: options.rejectedModes ?? [],
     logFile: options.logFile ?? null,
     mostLogged: options.mostLogged ?? 20_000,
   };
   demand(settings.latency.min >= 0 && settings.latency.max >= settings.latency.min, 'latencyMs', latencyMs);
   demand(rpm === null || rpm > 0, 'rpm', rpm);
   demand(settings.burst >= 1, 'burst', settings.burst);
+  for (const option of ['defaultOutputTokens', 'mostOutputTokens'] as const) {
+    const tokens = settings[option];
+    demand(tokens === null || (Number.isInteger(tokens) && tokens >= 1), option, tokens);
+  }
+  const { rejectedModes } = settings;
+  demand(
+    rejectedModes.every((mode) => REJECTED_MODES.includes(mode)),
+    'rejectedModes',
+    rejectedModes,
+  );
   demand(
     Number.isInteger(settings.port) && settings.port >= 0 && settings.port <= 65_535,
     'port',

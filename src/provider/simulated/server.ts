@@ -14,6 +14,8 @@ import { faultProfileOf, MODEL_NAMES, type FaultProfile } from './models.ts';
 import { settingsOf, type Settings, type SimulatedProviderOptions } from './options.ts';
 import { drawProviderFault, errorOf, rateLimitError } from './provider-failure.ts';
 import { requestLimiter, type RequestLimiter } from './request-limiter.ts';
+import { unsupportedRequest } from './unsupported-request.ts';
+import { assembledSchema, hasFields } from './wanted-fields.ts';
 
 /** A running simulated provider. */
 export interface SimulatedProvider {
@@ -219,6 +221,8 @@ function handle(house: House, call: Call, body: string): void {
   const { attempt } = conversation;
   call.note = { ...call.note, documentHash: documentHash(conversation.document), attempt };
   if (isTurnedAway(house, call, chat.model)) return;
+  const complaint = unsupportedRequest(chat, house.settings);
+  if (complaint !== null) return fail(call, complaint, 'invalid_request');
   const asked = readAsked(house, chat, conversation, profile);
   strike(house, call, asked);
 }
@@ -264,12 +268,35 @@ interface Asked {
 
 function readAsked(house: House, chat: ChatRequest, conversation: Conversation, named: FaultProfile): Asked {
   const profile = house.faults === null ? named : { rates: house.faults, seed: named.seed };
-  const wanted = conversation.schema ?? (chat.form.kind === 'text' ? null : GENERIC_SCHEMA);
-  const schema = wanted === null ? null : readSchema(wanted);
+  const schema = schemaFor(house, chat, conversation);
   const documentKey = hashText(conversation.document, schema === null ? 0 : schema.hash % 2 ** 31);
   const key = `${chat.model}/${documentKey}`;
   const seed = [profile.seed ?? house.settings.seed, documentKey];
   return { chat, conversation, profile, schema, seed, key, number: house.memory.countCall(key) };
+}
+
+/**
+ * How the whole record is read. Where only some fields are asked for, as it was when the whole was: so that they have the values,
+ * and the mistakes, which they have there. From a document that is not known it is put together from the fields' paths.
+ */
+function schemaFor(
+  { memory }: House,
+  { form }: ChatRequest,
+  conversation: Conversation,
+): SchemaReading | null {
+  const { document, schema: given, wanted } = conversation;
+  const schema = given ?? (form.kind === 'text' ? null : GENERIC_SCHEMA);
+  if (schema === null) return null;
+  const key = hashText(document);
+  if (wanted !== null) {
+    const known = memory.schemaOf(key);
+    return known !== undefined && hasFields(known.root, wanted.paths)
+      ? known
+      : readSchema(assembledSchema(schema));
+  }
+  const reading = readSchema(schema);
+  memory.noteSchema(key, reading);
+  return reading;
 }
 
 /** What is looked for where JSON is asked for and no schema is given. */
@@ -329,7 +356,9 @@ function answerTo({ memory, settings }: House, asked: Asked): Answer {
   const { maxTokens, form } = chat;
   const heldToSchema = settings.honoursStrict && 'strict' in form && form.strict;
   const capRaised = memory.isCapRaised(key, maxTokens);
-  return answer({ conversation, schema, rates: profile.rates, seed, maxTokens, capRaised, heldToSchema });
+  const cap = maxTokens ?? settings.defaultOutputTokens ?? settings.mostOutputTokens;
+  const rates = profile.rates;
+  return answer({ conversation, schema, rates, seed, maxTokens: cap, capRaised, heldToSchema });
 }
 
 /** The body of a chat completion. */

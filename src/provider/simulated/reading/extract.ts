@@ -5,7 +5,7 @@ import { fillNumber } from './fill-number.ts';
 import { fillText } from './fill-text.ts';
 import { chooseOption } from './choose-option.ts';
 import { recommendationIn } from './opinions.ts';
-import { openPage, valuesUnder, type Page } from './page.ts';
+import { openPage, sectionOf, valuesUnder, type Page } from './page.ts';
 
 /** What was read out of a document. */
 export interface Extraction {
@@ -18,12 +18,19 @@ const MOST_REMEMBERED = 2_000;
 /**
  * Reads out of a document what a schema asks for, by simple rules. A pure function; what it read lately
  * is remembered, since documents come again with feedback.
+ *
+ * @param absence what a field gets that is not found, is required and takes no null.
  */
-export function extract(schema: SchemaReading, document: string): Extraction {
-  const key = `${schema.hash}/${document}`;
+export function extract(
+  schema: SchemaReading,
+  document: string,
+  absence: 'guessed' | 'null' = 'guessed',
+): Extraction {
+  const key = `${schema.hash}/${absence}/${document}`;
   const known = remembered.get(key);
   if (known !== undefined) return known;
-  const extraction = { value: fill(schema.root, openPage(document)) ?? null };
+  const page = { ...openPage(document), isGuessed: absence === 'guessed' };
+  const extraction = { value: fill(schema.root, page) ?? null };
   if (remembered.size >= MOST_REMEMBERED) remembered.clear();
   remembered.set(key, extraction);
   return extraction;
@@ -39,8 +46,7 @@ export function fill(field: Field, page: Page): Json | undefined {
 
 function missing(field: Field, page: Page): Json | undefined {
   if (!field.required) return undefined;
-  if (field.nullable) return null;
-  return guess(field, page);
+  return field.nullable || page.isGuessed === false ? null : guess(field, page);
 }
 
 function find(field: Field, page: Page): Json | null {
@@ -66,7 +72,8 @@ function find(field: Field, page: Page): Json | null {
 }
 
 /** An object that holds nothing but nulls is nothing found, where it may be left out. */
-function findObject(field: Field, page: Page): Json | null {
+function findObject(field: Field, around: Page): Json | null {
+  const page = sectionOf(around, field.words);
   const found = field.properties.map((property) => ({ property, value: find(property, page) }));
   const isBare = found.every(({ value }) => value === null || (Array.isArray(value) && value.length === 0));
   if (isBare && (field.nullable || !field.required)) return null;

@@ -15,6 +15,8 @@ export interface Page {
   readonly lines: readonly string[];
   readonly labelled: readonly Labelled[];
   readonly sentences: readonly string[];
+  /** Whether required values that are not found are guessed. Default true. */
+  readonly isGuessed?: boolean;
 }
 
 const LONGEST_READ = 20_000;
@@ -32,6 +34,20 @@ export function openPage(document: string): Page {
     .replace(OVERLONG_GAP, '$1');
   const lines = text.split('\n');
   return { text, lines, labelled: labelledValues(lines), sentences: sentencesOf(text) };
+}
+
+/** The section of a page under a heading `## Kitchen` that is a field's name; the page itself where there is none. */
+export function sectionOf(page: Page, words: readonly string[]): Page {
+  const { lines } = page;
+  const start = lines.findIndex((line) => isHeading(line) && tidyLabel(line) === words.join(' '));
+  if (words.length === 0 || start === -1) return page;
+  const length = lines.slice(start + 1).findIndex(isHeading);
+  const end = length === -1 ? lines.length : start + 1 + length;
+  return { ...page, ...openPage(lines.slice(start + 1, end).join('\n')) };
+}
+
+function isHeading(line: string): boolean {
+  return /^#{1,6}\s/.test(line);
 }
 
 /** A label is short, starts with a letter and ends in a colon, an equals sign or a row of dots. */
