@@ -56,6 +56,9 @@ describe('the command line', () => {
         },
         stopped: null,
         repairs: [],
+        partial: null,
+        correction: null,
+        asks: [{ attempt: 1, mode: 'tool', why: 'attempt 1 of 3' }],
         model: 'simulated/clean',
         simulated: true,
       },
@@ -85,6 +88,7 @@ describe('the command line', () => {
   });
 
   it('says where everything is, with up and status', async () => {
+    await run(['up'], here);
     const up = await run(['up', '--json'], here);
     expect(up).toMatchObject({ exitCode: 0, stderr: '' });
     const { address, uiUrl, dashboardUrl, ...rest } = JSON.parse(up.stdout) as Record<string, string>;
