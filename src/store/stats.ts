@@ -4,7 +4,8 @@ import type { ExpressionBuilder, Kysely } from 'kysely';
 import type { Problem, ProviderFailureType, StopReason } from '../core/contract.ts';
 import { MOST_BATCHES, MOST_PROBLEMS } from '../core/stats.ts';
 import type { ProblemCount, ProblemExample, Stats, StatsFilter, StatsSpan } from '../core/stats.ts';
-import { GRAINS_MS, keyOfNewest, latencyOfBucket } from './tallies.ts';
+import { GRAINS_MS, generalPath, keyOfNewest, latencyOfBucket } from './tallies.ts';
+import type { ProblemName } from './tallies.ts';
 import type { Tables, TalliesTable } from './tables.ts';
 
 const MINUTE_MS = 60_000;
@@ -240,11 +241,15 @@ async function problemsOf(db: Kysely<Tables>, sums: readonly Sum[]): Promise<rea
     .slice(0, MOST_PROBLEMS);
   const counted: ProblemCount[] = [];
   for (const { a: kind, b: path, n: count, newest } of problems)
-    counted.push({ kind, path, count, example: await exampleOf(db, kind, newest) });
+    counted.push({ kind, path, count, example: await exampleOf(db, { kind, path }, newest) });
   return counted;
 }
 
-async function exampleOf(db: Kysely<Tables>, kind: string, newest: string): Promise<ProblemExample | null> {
+async function exampleOf(
+  db: Kysely<Tables>,
+  name: ProblemName,
+  newest: string,
+): Promise<ProblemExample | null> {
   const key = keyOfNewest(newest);
   if (key === undefined) return null;
   const { batchId, documentId, round, attempt } = key;
@@ -257,8 +262,10 @@ async function exampleOf(db: Kysely<Tables>, kind: string, newest: string): Prom
     .where('attempt', '=', attempt)
     .executeTakeFirst();
   const problem = row?.problem == null ? null : (JSON.parse(row.problem) as Problem);
-  const message =
-    problem?.details.find((detail) => detail.kind === kind)?.message ?? problem?.message ?? null;
+  const detail = problem?.details.find(
+    ({ kind, path }) => kind === name.kind && generalPath(path) === name.path,
+  );
+  const message = detail?.message ?? problem?.message ?? null;
   return { batch: batchId, document: documentId, round, attempt, message };
 }
 
