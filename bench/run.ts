@@ -24,6 +24,7 @@ import { gateOutage } from './figures/gate-outage.ts';
 import { gateRate } from './figures/gate-rate.ts';
 import { judging } from './figures/judging.ts';
 import { overhead } from './figures/overhead.ts';
+import { stats } from './figures/stats.ts';
 
 const FIGURES: readonly Figure[] = [
   overhead,
@@ -38,6 +39,7 @@ const FIGURES: readonly Figure[] = [
   adaptive,
   adaptiveRepair,
   adaptiveLearning,
+  stats,
 ];
 
 const { values, positionals } = parseArgs({

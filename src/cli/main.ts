@@ -11,6 +11,7 @@ import type { ExtractFlags } from './extract-command.ts';
 import type { GateFlags } from './gate/gate-commands.ts';
 import { note } from './output.ts';
 import type { StackFlags, UpFlags } from './stack-commands.ts';
+import type { StatsFlags } from './stats-command.ts';
 import type { WorkerFlags } from './worker-command.ts';
 
 const onProgress: OnProgress = ({ message }) => note(message);
@@ -101,6 +102,7 @@ function program(setExitCode: (code: number) => void): Command {
       const { workerCommand } = await import('./worker-command.ts');
       setExitCode(await workerCommand(flags, onProgress));
     });
+  addStatsCommand(root, setExitCode);
   addGateCommands(root.command('gate').description('the valve before each provider'), setExitCode);
   addSchemaCommands(root.command('schema').description('JSON Schema files'), setExitCode);
   addBatchCommands(root.command('batch').description('extract from many documents'), setExitCode);
@@ -108,6 +110,22 @@ function program(setExitCode: (code: number) => void): Command {
     command.showHelpAfterError(`See: durable-extract ${pathOf(command)} --help`);
   }
   return root.showHelpAfterError('See: durable-extract --help');
+}
+
+function addStatsCommand(root: Command, setExitCode: (code: number) => void): void {
+  root
+    .command('stats')
+    .description('how much succeeded, what went wrong, what it cost; starts nothing')
+    .option('--since <time>', '30m, 24h, 7d, or 2026-11-25T08:00:00Z')
+    .option('--until <time>', 'as --since')
+    .option('--schema <name>')
+    .option('--model <model>', 'provider/model')
+    .option('--batch <id>')
+    .option('--json', 'print JSON')
+    .action(async (flags: StatsFlags) => {
+      const { statsCommand } = await import('./stats-command.ts');
+      setExitCode(await statsCommand(flags));
+    });
 }
 
 function addGateCommands(gate: Command, setExitCode: (code: number) => void): void {

@@ -21,6 +21,7 @@ import type {
 import type { CorrectionInput } from '../core/correction.ts';
 import type { GateStatus } from '../core/gate-contract.ts';
 import type { Json, JsonObject } from '../core/json.ts';
+import type { Stats, StatsFilter } from '../core/stats.ts';
 import { stackHome } from '../stack/home.ts';
 import { resolveTemporalConnection } from '../stack/connection.ts';
 import type { Environment } from '../stack/progress.ts';
@@ -237,6 +238,16 @@ export class DurableExtract {
     const isNew = await putBatch(await this.store(), onProgress === undefined ? put : { ...put, onProgress });
     await batch.ensureStarted();
     return { batch, joined: !isNew };
+  }
+
+  /**
+   * The figures of all that was extracted: how much succeeded, what went wrong, what it cost.
+   *
+   * @example
+   * const { successRate, errors } = await extractor.stats({ since: Date.now() - 86_400_000, schema: 'order' });
+   */
+  async stats(filter: StatsFilter = {}): Promise<Stats> {
+    return (await this.store()).stats.read(filter);
   }
 
   /** The gates of all providers, as they stand. */

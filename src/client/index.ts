@@ -15,6 +15,7 @@ export { StoreError } from '../store/store-errors.ts';
 export { DEFAULT_RETRY } from '../core/contract.ts';
 export type { BatchResult, BatchState, BatchStatus, LearntByBatch } from '../core/batch-contract.ts';
 export type { GateStateName, GateStatus, ResetInput, TripInput } from '../core/gate-contract.ts';
+export type { ProblemCount, ProblemExample, Stats, StatsFilter, StatsSpan } from '../core/stats.ts';
 export type {
   Budget,
   ChatMessage,

@@ -1,8 +1,10 @@
-import type { Kysely, Selectable } from 'kysely';
+import type { Kysely, Selectable, UpdateQueryBuilder, UpdateResult } from 'kysely';
 import type { Asked, Problem, ProviderFailure, Rejection, Repair, Usage, Verdict } from '../core/contract.ts';
 import type { Json } from '../core/json.ts';
 import { storableText } from '../core/storable-text.ts';
 import { inGroups } from './in-groups.ts';
+import { addTallies, talliesOfAttempt, talliesOfSecondAnswer } from './tallies.ts';
+import type { Tally } from './tallies.ts';
 import type { AttemptsTable, Tables } from './tables.ts';
 
 /** Which attempt: of an extraction (`batchId` is `''` for one without a batch), in a round, from 1. */
@@ -105,38 +107,83 @@ function selectRound(db: Kysely<Tables>, { batchId, documentId, round }: Attempt
     .where('round', '=', round);
 }
 
-async function recordAll(
+function recordAll(
   db: Kysely<Tables>,
   attempts: readonly StoredAttempt[],
 ): Promise<readonly StoredAttempt[]> {
+  return db.transaction().execute(async (transaction) => {
+    const ordered = inKeyOrder(attempts);
+    const isNew = await insertNew(transaction, ordered);
+    const tallies: Tally[] = ordered
+      .filter(isNew)
+      .flatMap((attempt) => talliesOfAttempt({ ...attempt, problem: problemOf(attempt) }));
+    const kept = new Map<string, StoredAttempt>();
+    for (const attempt of ordered) {
+      if (isNew(attempt)) continue;
+      const { first, callsMore } = await addSpend(transaction, attempt);
+      kept.set(keyOf(attempt), first);
+      if (first.requestId !== attempt.requestId)
+        tallies.push(...talliesOfSecondAnswer({ ...attempt, askedAt: first.askedAt }, callsMore));
+    }
+    await addTallies(transaction, tallies);
+    return attempts.map((attempt) => kept.get(keyOf(attempt)) ?? attemptOf(rowOf(attempt)) ?? attempt);
+  });
+}
+
+/** @returns whether an attempt had no answer before. */
+async function insertNew(
+  db: Kysely<Tables>,
+  attempts: readonly StoredAttempt[],
+): Promise<(attempt: StoredAttempt) => boolean> {
   const rows = await db
     .insertInto('attempts')
-    .values(inKeyOrder(attempts).map(rowOf))
-    .onConflict((conflict) =>
-      conflict
-        .columns(['batch_id', 'document_id', 'round', 'attempt'])
-        .doUpdateSet((of) => ({
-          calls: of
-            .case()
-            .when('attempts.calls', '<', of.ref('excluded.calls'))
-            .then(of.ref('excluded.calls'))
-            .else(of.ref('attempts.calls'))
-            .end(),
-          prompt_tokens: of('attempts.prompt_tokens', '+', of.ref('excluded.prompt_tokens')),
-          completion_tokens: of('attempts.completion_tokens', '+', of.ref('excluded.completion_tokens')),
-          cost_usd: of('attempts.cost_usd', '+', of.ref('excluded.cost_usd')),
-        }))
-        .whereRef('attempts.request_id', '<>', 'excluded.request_id'),
-    )
-    .returningAll()
+    .values(attempts.map(rowOf))
+    .onConflict((conflict) => conflict.columns(['batch_id', 'document_id', 'round', 'attempt']).doNothing())
+    .returning(['batch_id as batchId', 'document_id as documentId', 'round', 'attempt'])
     .execute();
-  const kept = new Map<string, StoredAttempt>();
-  for (const row of rows) {
-    const attempt = attemptOf(row);
-    if (attempt !== undefined) kept.set(keyOf(attempt), attempt);
-  }
-  // No row comes back where this very answer had been written before, by a statement whose end was not heard of.
-  return attempts.map((attempt) => kept.get(keyOf(attempt)) ?? attempt);
+  const inserted = new Set(rows.map(keyOf));
+  return (attempt) => inserted.has(keyOf(attempt));
+}
+
+/** Adds the spend of another answer to the first one, which stays; nothing for the very same answer, written twice. */
+async function addSpend(
+  db: Kysely<Tables>,
+  attempt: StoredAttempt,
+): Promise<{ readonly first: StoredAttempt; readonly callsMore: number }> {
+  // Changes nothing, and holds the row: what is read is what is added to.
+  const row = await ofKey(db.updateTable('attempts'), attempt)
+    .set((of) => ({ interrupted: of.ref('interrupted') }))
+    .returningAll()
+    .executeTakeFirstOrThrow();
+  const first = attemptOf(row) ?? attempt;
+  const { usage } = attempt;
+  if (first.requestId === attempt.requestId) return { first, callsMore: 0 };
+  const callsMore = Math.max(0, usage.calls - first.usage.calls);
+  const added = await ofKey(db.updateTable('attempts'), attempt)
+    .set((of) => ({
+      calls: of('calls', '+', callsMore),
+      prompt_tokens: of('prompt_tokens', '+', usage.promptTokens),
+      completion_tokens: of('completion_tokens', '+', usage.completionTokens),
+      cost_usd: usage.costUsd === null ? null : of('cost_usd', '+', usage.costUsd),
+    }))
+    .returningAll()
+    .executeTakeFirstOrThrow();
+  return { first: attemptOf(added) ?? first, callsMore };
+}
+
+function ofKey(
+  update: UpdateQueryBuilder<Tables, 'attempts', 'attempts', UpdateResult>,
+  { batchId, documentId, round, attempt }: AttemptKey,
+) {
+  return update
+    .where('batch_id', '=', batchId)
+    .where('document_id', '=', documentId)
+    .where('round', '=', round)
+    .where('attempt', '=', attempt);
+}
+
+function problemOf({ verdict }: StoredAttempt): Problem | null {
+  return verdict.status === 'accepted' ? null : verdict.problem;
 }
 
 /** PostgreSQL locks rows one by one: two writers of the same ones, each in an order of its own, would wait for each other. */

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import type { Kysely } from 'kysely';
 import type { Migration } from 'kysely/migration';
+import { addStats } from './stats-migration.ts';
 
 /**
  * Every change of the tables, in order; names never change. Each can be run again after it was interrupted, since SQLite
@@ -13,6 +14,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '004-learnt': { up: addLearnt },
   '005-budget': { up: addBudget },
   '006-reviews': { up: addReviews },
+  '010-stats': { up: addStats },
 };
 
 async function createTables(db: Kysely<unknown>): Promise<void> {

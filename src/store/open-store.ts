@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { Kysely } from 'kysely';
 import { Migrator } from 'kysely/migration';
 import { codeOf, messageOf } from '../stack/error-facts.ts';
@@ -8,6 +9,8 @@ import { attemptStore } from './attempts.ts';
 import type { AttemptStore } from './attempts.ts';
 import { batchStore } from './batches.ts';
 import type { BatchStore } from './batches.ts';
+import { conversationStore } from './conversations.ts';
+import type { ConversationStore } from './conversations.ts';
 import { documentStore } from './documents.ts';
 import type { DocumentStore } from './documents.ts';
 import { gateStore } from './gates.ts';
@@ -21,6 +24,8 @@ import type { ReviewStore } from './reviews.ts';
 import { schemaStore } from './schemas.ts';
 import type { SchemaStore } from './schemas.ts';
 import { sqliteDialect } from './sqlite.ts';
+import { statsStore } from './stats.ts';
+import type { StatsStore } from './stats.ts';
 import { StoreError } from './store-errors.ts';
 import type { Tables } from './tables.ts';
 
@@ -37,7 +42,48 @@ export interface Store {
   readonly outcomes: OutcomeStore;
   readonly reviews: ReviewStore;
   readonly gates: GateStore;
+  readonly stats: StatsStore;
+  readonly conversations: ConversationStore;
   close(): Promise<void>;
+}
+
+/** A database in use, until it is released. */
+interface OpenDatabase {
+  readonly db: Kysely<Tables>;
+  release(): Promise<void>;
+}
+
+const sqliteFiles = new Map<string, { readonly db: Kysely<Tables>; users: number }>();
+
+/**
+ * All stores of a process share one connection to a file, which takes its transactions in turn: SQLite's waiting for a lock stops
+ * the whole process, so that two connections of one would wait for each other in vain.
+ */
+function sharedSqlite(file: string): OpenDatabase {
+  const path = resolve(file);
+  const shared = sqliteFiles.get(path) ?? {
+    db: new Kysely<Tables>({ dialect: sqliteDialect(file) }),
+    users: 0,
+  };
+  sqliteFiles.set(path, shared);
+  shared.users += 1;
+  let isReleased = false;
+  return {
+    db: shared.db,
+    async release() {
+      if (isReleased) return;
+      isReleased = true;
+      shared.users -= 1;
+      if (shared.users > 0) return;
+      sqliteFiles.delete(path);
+      await shared.db.destroy();
+    },
+  };
+}
+
+function ownPostgres(url: string): OpenDatabase {
+  const db = new Kysely<Tables>({ dialect: postgresDialect(url) });
+  return { db, release: () => db.destroy() };
 }
 
 /** Where a store lies. */
@@ -55,15 +101,13 @@ export async function openStore(options: {
   readonly home: string;
 }): Promise<Store> {
   const place = storePlace(options);
-  const db = new Kysely<Tables>({
-    dialect: place.kind === 'sqlite' ? sqliteDialect(place.file) : postgresDialect(place.url),
-  });
+  const { db, release } = place.kind === 'sqlite' ? sharedSqlite(place.file) : ownPostgres(place.url);
   try {
     if (place.kind === 'sqlite' && place.file === homePaths(options.home).storeFile)
       prepareHome(options.home);
     await bringUpToDate(db, place);
   } catch (error) {
-    await db.destroy().catch(() => {});
+    await release().catch(() => {});
     throw new StoreError(
       `The store (${described(place)}) cannot be opened: ${reasonOf(error)}. ` +
         'Expected a SQLite file or a PostgreSQL database that can be written to. Correct DATABASE_URL, or unset it to use the ' +
@@ -80,7 +124,9 @@ export async function openStore(options: {
     outcomes: outcomeStore(db),
     reviews: reviewStore(db),
     gates: gateStore(db),
-    close: () => db.destroy(),
+    stats: statsStore(db),
+    conversations: conversationStore(db),
+    close: release,
   };
 }
 

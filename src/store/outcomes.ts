@@ -6,9 +6,13 @@ import type { Json, JsonObject } from '../core/json.ts';
 import type { DocumentOutcome, StoredOutcome } from '../core/stored-outcome.ts';
 import { validPart } from '../core/valid-part.ts';
 import { documentIds } from './documents.ts';
+import { heldOutcomes } from './held-outcomes.ts';
 import { correctionOf } from './reviews.ts';
 import { spendOfDocuments } from './spend.ts';
-import type { Tables } from './tables.ts';
+import { writeOutcomeProblems } from './outcome-problems.ts';
+import { addTallies, tallyOfOutcome } from './tallies.ts';
+import { unansweredTallies } from './unanswered.ts';
+import type { OutcomesTable, Tables } from './tables.ts';
 
 /** How a batch's documents stand. */
 export interface OutcomeCounts {
@@ -96,6 +100,7 @@ async function acceptedAnswers(
   return new Set(rows.map(({ document_id: id, attempt }) => `${attempt}/${id}`));
 }
 
+/** Writes outcomes, and with them what counts them; an outcome of the same or a later round stays. */
 async function write(
   db: Kysely<Tables>,
   batchId: string,
@@ -103,57 +108,96 @@ async function write(
   outcomes: readonly { readonly id: string; readonly outcome: StoredOutcome }[],
 ): Promise<void> {
   const finishedAt = Date.now();
+  const rows = outcomes.map(({ id, outcome }) => rowOf({ batchId, id, round, outcome, finishedAt }));
+  await db.transaction().execute(async (transaction) => {
+    const inserted = await insertNew(transaction, rows);
+    const rest = rows.filter(({ document_id: id }) => !inserted.has(id));
+    const held = await heldOutcomes(
+      transaction,
+      batchId,
+      rest.map(({ document_id: id }) => id),
+    );
+    const old = new Map(held.map((row) => [row.document_id, row]));
+    const replaced = rest.filter(({ document_id: id }) => (old.get(id)?.round ?? round) < round);
+    if (replaced.length > 0) await replace(transaction, replaced);
+    const written = [...rows.filter(({ document_id: id }) => inserted.has(id)), ...replaced];
+    await writeOutcomeProblems(transaction, { batchId, written, replaced });
+    await addTallies(transaction, [
+      ...replaced.flatMap(({ document_id: id }) => tallyOfOutcome(old.get(id)!, -1)),
+      ...written.map((row) => tallyOfOutcome(row, 1)),
+      ...(await unansweredTallies(transaction, written)),
+    ]);
+  });
+}
+
+function rowOf(given: {
+  readonly batchId: string;
+  readonly id: string;
+  readonly round: number;
+  readonly outcome: StoredOutcome;
+  readonly finishedAt: number;
+}): OutcomesTable {
+  const { batchId, id, round, outcome, finishedAt } = given;
+  return {
+    batch_id: batchId,
+    document_id: id,
+    round,
+    success: outcome.success ? 1 : 0,
+    stopped: outcome.stopped,
+    attempts: outcome.attempts,
+    accepted_attempt: outcome.acceptedAttempt,
+    errors: JSON.stringify(outcome.errors),
+    calls: outcome.usage.calls,
+    prompt_tokens: outcome.usage.promptTokens,
+    completion_tokens: outcome.usage.completionTokens,
+    cost_usd: outcome.usage.costUsd,
+    unanswered_calls: outcome.unansweredCalls,
+    schema_name: outcome.schemaName,
+    strategy: outcome.strategy,
+    model: outcome.model,
+    simulated: outcome.simulated ? 1 : 0,
+    review_until: outcome.reviewUntil ?? null,
+    correction: null,
+    finished_at: finishedAt,
+  };
+}
+
+async function insertNew(db: Kysely<Tables>, rows: readonly OutcomesTable[]): Promise<ReadonlySet<string>> {
+  const inserted = await db
+    .insertInto('outcomes')
+    .values(rows)
+    .onConflict((conflict) => conflict.columns(['batch_id', 'document_id']).doNothing())
+    .returning('document_id')
+    .execute();
+  return new Set(inserted.map(({ document_id: id }) => id));
+}
+
+async function replace(db: Kysely<Tables>, rows: readonly OutcomesTable[]): Promise<void> {
   await db
     .insertInto('outcomes')
-    .values(
-      outcomes.map(({ id, outcome }) => ({
-        batch_id: batchId,
-        document_id: id,
-        round,
-        success: outcome.success ? 1 : 0,
-        stopped: outcome.stopped,
-        attempts: outcome.attempts,
-        accepted_attempt: outcome.acceptedAttempt,
-        errors: JSON.stringify(outcome.errors),
-        calls: outcome.usage.calls,
-        prompt_tokens: outcome.usage.promptTokens,
-        completion_tokens: outcome.usage.completionTokens,
-        cost_usd: outcome.usage.costUsd,
-        unanswered_calls: outcome.unansweredCalls,
-        schema_name: outcome.schemaName,
-        strategy: outcome.strategy,
-        model: outcome.model,
-        simulated: outcome.simulated ? 1 : 0,
-        review_until: outcome.reviewUntil ?? null,
-        correction: null,
-        finished_at: finishedAt,
-      })),
-    )
+    .values(rows)
     .onConflict((conflict) =>
-      conflict
-        .columns(['batch_id', 'document_id'])
-        .doUpdateSet((of) => ({
-          round: of.ref('excluded.round'),
-          success: of.ref('excluded.success'),
-          stopped: of.ref('excluded.stopped'),
-          attempts: of.ref('excluded.attempts'),
-          accepted_attempt: of.ref('excluded.accepted_attempt'),
-          errors: of.ref('excluded.errors'),
-          calls: of.ref('excluded.calls'),
-          prompt_tokens: of.ref('excluded.prompt_tokens'),
-          completion_tokens: of.ref('excluded.completion_tokens'),
-          cost_usd: of.ref('excluded.cost_usd'),
-          // Those of earlier rounds were made too.
-          unanswered_calls: of('outcomes.unanswered_calls', '+', of.ref('excluded.unanswered_calls')),
-          schema_name: of.ref('excluded.schema_name'),
-          strategy: of.ref('excluded.strategy'),
-          model: of.ref('excluded.model'),
-          simulated: of.ref('excluded.simulated'),
-          review_until: of.ref('excluded.review_until'),
-          correction: of.ref('excluded.correction'),
-          finished_at: of.ref('excluded.finished_at'),
-        }))
-        .whereRef('outcomes.round', '<', 'excluded.round'),
+      conflict.columns(['batch_id', 'document_id']).doUpdateSet((of) => ({
+        round: of.ref('excluded.round'),
+        success: of.ref('excluded.success'),
+        stopped: of.ref('excluded.stopped'),
+        attempts: of.ref('excluded.attempts'),
+        accepted_attempt: of.ref('excluded.accepted_attempt'),
+        errors: of.ref('excluded.errors'),
+        calls: of.ref('excluded.calls'),
+        prompt_tokens: of.ref('excluded.prompt_tokens'),
+        completion_tokens: of.ref('excluded.completion_tokens'),
+        cost_usd: of.ref('excluded.cost_usd'),
+        // Those of earlier rounds were made too.
+        unanswered_calls: of('outcomes.unanswered_calls', '+', of.ref('excluded.unanswered_calls')),
+        schema_name: of.ref('excluded.schema_name'),
+        strategy: of.ref('excluded.strategy'),
+        model: of.ref('excluded.model'),
+        simulated: of.ref('excluded.simulated'),
+        review_until: of.ref('excluded.review_until'),
+        correction: of.ref('excluded.correction'),
+        finished_at: of.ref('excluded.finished_at'),
+      })),
     )
     .execute();
 }

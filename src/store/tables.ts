@@ -123,6 +123,48 @@ export interface OutcomesTable {
   readonly finished_at: number;
 }
 
+/** A count, by minute, hour and day. Key: all up to `slot`. See tallies.ts. */
+export interface TalliesTable {
+  /** How long a span it counts. */
+  readonly grain_ms: number;
+  /** When the span begins. */
+  readonly at: number;
+  /**
+   * `answer`: a = attempt, b = accepted, rejected or incomplete. `spend`: calls and tokens beside answers. `problem`:
+   * a = kind, b = path. `failure`: a = type. `latency`: a = bucket. `outcome`: a = attempts, b = why it gave up, or `''`.
+   */
+  readonly fact: 'answer' | 'spend' | 'problem' | 'failure' | 'latency' | 'outcome';
+  readonly a: string;
+  readonly b: string;
+  readonly schema_name: string;
+  /** `provider/model`. */
+  readonly model: string;
+  readonly batch_id: string;
+  /** Which writer's: rows that differ in nothing else are to be added up. */
+  readonly slot: number;
+  readonly n: number;
+  readonly calls: number;
+  readonly prompt_tokens: number;
+  readonly completion_tokens: number;
+  readonly cost_usd: number;
+  /** Answers whose price is not known. */
+  readonly unpriced: number;
+  /** Of a problem: when it was met last (15 digits), and the answer's key as JSON. */
+  readonly newest: string;
+}
+
+/** A problem that the latest outcome of an extraction tells of. Key: batch, document, problem. */
+export interface OutcomeProblemsTable {
+  readonly batch_id: string;
+  readonly document_id: string;
+  /** `kind`, and once more as `kind path`. */
+  readonly problem: string;
+  readonly finished_at: number;
+  readonly schema_name: string;
+  readonly model: string;
+  readonly success: number;
+}
+
 /** A change of a gate: of its state, or of the rate it allows. Key: provider and time. */
 export interface GateChangesTable {
   readonly provider: string;
@@ -146,4 +188,6 @@ export interface Tables {
   readonly documents: DocumentsTable;
   readonly attempts: AttemptsTable;
   readonly outcomes: OutcomesTable;
+  readonly tallies: TalliesTable;
+  readonly outcome_problems: OutcomeProblemsTable;
 }
