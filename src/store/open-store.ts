@@ -50,7 +50,7 @@ export interface Store {
 /** A database in use, until it is released. */
 interface OpenDatabase {
   readonly db: Kysely<Tables>;
-  release(): Promise<void>;
+  readonly release: () => Promise<void>;
 }
 
 const sqliteFiles = new Map<string, { readonly db: Kysely<Tables>; users: number }>();
