@@ -8,15 +8,17 @@ const EXTENSION = extname(import.meta.url);
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const PACKAGE = join(ROOT, EXTENSION === '.ts' ? '.' : '..', 'package.json');
 
+/** The dashboard reads them once. */
+const BROWSER_FILES = 'src/dashboard/browser/**/*.{css,html,js,svg}';
+
 /**
  * Of the code that runs here: another one after an upgrade, a pull or an edit, so that no process goes on with code that
  * is not there any more. By sizes and times, since every command asks.
  */
 export function codeFingerprint(): string {
   const { version } = JSON.parse(readFileSync(PACKAGE, 'utf8')) as { readonly version: string };
-  const files = globSync(['src', 'workflows', 'activities', 'examples/schemas'].map(sourcesIn), {
-    cwd: ROOT,
-  });
+  const folders = ['src', 'workflows', 'activities', 'examples/schemas'];
+  const files = globSync([...folders.map(sourcesIn), BROWSER_FILES], { cwd: ROOT });
   return fingerprintOf([
     ROOT,
     version,

@@ -7,6 +7,7 @@ import type { CorrectFlags as BatchCorrectFlags } from './batch/correct.ts';
 import type { ReviewFlags } from './batch/review.ts';
 import type { CorrectFlags } from './correct-command.ts';
 import type { BatchFlags, BatchRunFlags } from './batch/flags.ts';
+import type { DashboardFlags } from './dashboard-command.ts';
 import type { ExtractFlags } from './extract-command.ts';
 import type { GateFlags } from './gate/gate-commands.ts';
 import { note } from './output.ts';
@@ -71,7 +72,9 @@ function program(setExitCode: (code: number) => void): Command {
     });
   root
     .command('up')
-    .description('start the Temporal server, the worker and, without a key, the simulated provider')
+    .description(
+      'start the Temporal server, the worker, the dashboard and, without a key, the simulated provider',
+    )
     .option('--metrics <host:port>', "serve the worker's metrics for Prometheus from now on; 'off' to stop")
     .option('--json', 'print JSON')
     .action(async (flags: UpFlags) => {
@@ -102,6 +105,20 @@ function program(setExitCode: (code: number) => void): Command {
       const { workerCommand } = await import('./worker-command.ts');
       setExitCode(await workerCommand(flags, onProgress));
     });
+  root
+    .command('dashboard')
+    .description('serve the dashboard in the foreground; `up` starts it too')
+    .option('--host <address>', 'where it listens (default 127.0.0.1); elsewhere it demands a token')
+    .option('--port <port>', 'default: 8480, or another that is free')
+    .option(
+      '--allow-host <name>',
+      'a further name by which it is reached, as through a proxy; repeatable',
+      collect,
+    )
+    .action(async (flags: DashboardFlags) => {
+      const { dashboardCommand } = await import('./dashboard-command.ts');
+      setExitCode(await dashboardCommand(flags));
+    });
   addStatsCommand(root, setExitCode);
   addGateCommands(root.command('gate').description('the valve before each provider'), setExitCode);
   addSchemaCommands(root.command('schema').description('JSON Schema files'), setExitCode);
@@ -110,6 +127,10 @@ function program(setExitCode: (code: number) => void): Command {
     command.showHelpAfterError(`See: durable-extract ${pathOf(command)} --help`);
   }
   return root.showHelpAfterError('See: durable-extract --help');
+}
+
+function collect(value: string, before: readonly string[] = []): readonly string[] {
+  return [...before, value];
 }
 
 function addStatsCommand(root: Command, setExitCode: (code: number) => void): void {

@@ -1,4 +1,4 @@
-/** What a command needs to run: server, simulated provider where there is no key, worker. Left running for the next command. */
+/** What a command needs to run: server, simulated provider where there is no key, worker; and the dashboard. Left running for the next command. */
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Json } from '../core/json.ts';
@@ -14,6 +14,7 @@ import { METRICS_VARIABLE, readMetricsAddress } from '../worker/metrics-address.
 import { SIMULATED_URL_VARIABLE, providersOf } from '../worker/providers.ts';
 import { readGateSwitch } from '../worker/read-gate-switch.ts';
 import { codeFingerprint, fileStamp } from './code-fingerprint.ts';
+import { DASHBOARD_TOKEN_VARIABLE } from './dashboard-token.ts';
 
 const HERE = new URL('.', import.meta.url);
 /** What `up --metrics` takes to forget an earlier one. */
@@ -41,6 +42,9 @@ const WORKER_VARIABLES = [
   'OTEL_EXPORTER_OTLP_HEADERS',
   'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT',
 ] as const;
+
+/** As {@link WORKER_VARIABLES}, of the dashboard. */
+const DASHBOARD_VARIABLES = [DASHBOARD_TOKEN_VARIABLE, 'DURABLE_EXTRACT_WEB_UI', 'DATABASE_URL'] as const;
 
 /** Starts what is missing. With `TEMPORAL_ADDRESS` set: starts nothing, and takes the workers that are there. */
 export async function ensureRunning(options: {
@@ -99,6 +103,30 @@ export async function ensureRunning(options: {
   return stack;
 }
 
+/** Starts the dashboard beside the worker, where it does not run: `up` does. Gives its address. */
+export async function ensureDashboard(options: {
+  readonly home: string;
+  readonly env: Environment;
+  readonly onProgress: OnProgress;
+}): Promise<string> {
+  const { home, env, onProgress } = options;
+  const { record } = await ensureProcess({
+    home,
+    onProgress,
+    name: 'dashboard',
+    spec: processSpec({
+      script: 'main',
+      args: ['dashboard'],
+      env: { ...env, DURABLE_EXTRACT_HOME: home },
+      fingerprint: fingerprintOf([
+        codeFingerprint(),
+        ...DASHBOARD_VARIABLES.map((name) => env[name] ?? null),
+      ]),
+    }),
+  });
+  return textOf(record.details['url']);
+}
+
 /** What `up --metrics` said last goes for later commands too, which would start another worker otherwise; the environment goes before it. */
 async function metricsAddress(options: {
   readonly home: string;
@@ -147,5 +175,5 @@ function processSpec(options: {
 /** What a process of ours announced is a string; anything else is a fault of our own. */
 function textOf(value: unknown): string {
   if (typeof value === 'string') return value;
-  throw new Error(`Expected the simulated provider to announce its url, got ${JSON.stringify(value)}.`);
+  throw new Error(`Expected a process to announce its url, got ${JSON.stringify(value)}.`);
 }

@@ -5,9 +5,10 @@ import { formatElapsed } from '../stack/progress.ts';
 import type { OnProgress } from '../stack/progress.ts';
 import { stackStatus, stopStack } from '../stack/stack.ts';
 import { defaultProviderName, providersOf } from '../worker/providers.ts';
+import { readDashboardToken } from './dashboard-token.ts';
 import { EXIT } from './exit-codes.ts';
 import { note, print } from './output.ts';
-import { ensureRunning } from './running-stack.ts';
+import { ensureDashboard, ensureRunning } from './running-stack.ts';
 
 /** The options of the stack's commands. */
 export interface StackFlags {
@@ -22,23 +23,38 @@ export interface UpFlags extends StackFlags {
 /** `up`: starts what is not running, and says where it is. */
 export async function upCommand({ json, metrics }: UpFlags, onProgress: OnProgress): Promise<number> {
   const place = { home: home(), env: process.env, onProgress };
+  // What the dashboard would be refused for is said before anything is started.
+  readDashboardToken(process.env, '127.0.0.1');
   const stack = await ensureRunning(metrics === undefined ? place : { ...place, metrics });
   const metricsUrl = stack.external ? null : await metricsOf(stack.home);
   const { address, namespace, external } = stack;
   if (stack.external) {
-    note('TEMPORAL_* names a server: nothing is started here. Run a worker with: durable-extract worker');
+    note(
+      'TEMPORAL_* names a server: nothing is started here. Run durable-extract worker and durable-extract dashboard yourself',
+    );
   }
   const uiUrl = stack.external ? null : stack.uiUrl;
+  const dashboardUrl = stack.external ? null : await ensureDashboard(place);
   // Whose worker it is that polls somebody else's server, this command cannot know.
   const provider = stack.external ? null : defaultProviderName(process.env);
   if (json) {
-    print({ address, namespace, uiUrl, metricsUrl, external, provider, simulated: provider === 'simulated' });
+    print({
+      address,
+      namespace,
+      uiUrl,
+      dashboardUrl,
+      metricsUrl,
+      external,
+      provider,
+      simulated: provider === 'simulated',
+    });
     return EXIT.done;
   }
   const simulated = 'SIMULATED: no model is asked; set OPENAI_API_KEY to ask one';
   const lines = [
     `Temporal server  ${address}`,
     ...(uiUrl === null ? [] : [`Temporal Web UI  ${uiUrl}`]),
+    ...(dashboardUrl === null ? [] : [`Dashboard        ${dashboardUrl}`]),
     ...(metricsUrl === null ? [] : [`Metrics          ${metricsUrl}`]),
     ...(provider === null ? [] : [`Provider         ${provider === 'simulated' ? simulated : provider}`]),
   ];

@@ -1,12 +1,15 @@
 /** What the dashboard lists and opens: extractions, and how each went. */
 import { sql } from 'kysely';
 import type { Kysely } from 'kysely';
-import type { OutcomeError, StopReason } from '../core/contract.ts';
+import type { OutcomeError, StopReason, Usage } from '../core/contract.ts';
+import type { Correction } from '../core/correction.ts';
 import { feedbackMessage } from '../core/feedback.ts';
+import type { Json } from '../core/json.ts';
 import type { ExtractionPage, ExtractionRow, ExtractionsFilter } from '../core/stats.ts';
 import { attemptOf } from './attempts.ts';
 import type { StoredAttempt } from './attempts.ts';
 import { problemKey } from './outcome-problems.ts';
+import { correctionOf } from './reviews.ts';
 import type { OutcomesTable, Tables } from './tables.ts';
 
 const DEFAULT_LIMIT = 50;
@@ -22,7 +25,20 @@ export interface ConversationTurn extends StoredAttempt {
 export interface StoredConversation {
   readonly turns: readonly ConversationTurn[];
   /** Null while it runs. `errors` has provider failures, with their delays. */
-  readonly outcome: (ExtractionRow & { readonly errors: readonly OutcomeError[] }) | null;
+  readonly outcome: StoredEnd | null;
+}
+
+/** How an extraction ended. */
+export interface StoredEnd extends ExtractionRow {
+  readonly errors: readonly OutcomeError[];
+  readonly strategy: string;
+  readonly simulated: boolean;
+  /** Of the round that gave it. */
+  readonly usage: Usage;
+  /** Null where it was not extracted. */
+  readonly data: Json;
+  /** Where the data was entered by hand; else null. */
+  readonly correction: Correction | null;
 }
 
 /** Extractions, to be looked at. */
@@ -149,12 +165,30 @@ async function read(
     .where('document_id', '=', document)
     .executeTakeFirst();
   if (attempts.length === 0 && outcome === undefined) return undefined;
+  const answers = attempts.flatMap((row) => attemptOf(row) ?? []);
   return {
-    turns: attempts.flatMap((row) => attemptOf(row) ?? []).map(turnOf),
-    outcome:
-      outcome === undefined
-        ? null
-        : { ...extractionOf(outcome), errors: JSON.parse(outcome.errors) as readonly OutcomeError[] },
+    turns: answers.map(turnOf),
+    outcome: outcome === undefined ? null : endOf(outcome, answers),
+  };
+}
+
+function endOf(row: OutcomesTable, answers: readonly StoredAttempt[]): StoredEnd {
+  const accepted = answers.find(
+    ({ round, attempt }) => round === row.round && attempt === row.accepted_attempt,
+  )?.verdict;
+  const data = accepted?.status === 'accepted' ? accepted.data : null;
+  return {
+    ...extractionOf(row),
+    errors: JSON.parse(row.errors) as readonly OutcomeError[],
+    strategy: row.strategy,
+    simulated: row.simulated === 1,
+    usage: {
+      calls: row.calls,
+      promptTokens: row.prompt_tokens,
+      completionTokens: row.completion_tokens,
+      costUsd: row.cost_usd,
+    },
+    ...(row.correction === null ? { data, correction: null } : correctionOf(row.correction)),
   };
 }
 

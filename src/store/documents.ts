@@ -64,6 +64,8 @@ export interface DocumentStore {
   read(place: AttemptPlace): Promise<DocumentToAsk>;
   /** @throws where there is no such document. */
   textOf(document: DocumentReference): Promise<string>;
+  /** By its id; undefined where there is no such document. */
+  textById(batchId: string, id: string): Promise<string | undefined>;
   /** The next documents to be done after `afterSeq`, in order. */
   pending(
     options: Round & { readonly afterSeq: number; readonly limit: number },
@@ -106,6 +108,15 @@ export function documentStore(db: Kysely<Tables>): DocumentStore {
         .executeTakeFirst();
       if (row === undefined) throw noSuchDocument(batch, seq);
       return row.text;
+    },
+    async textById(batchId, id) {
+      const row = await db
+        .selectFrom('documents')
+        .select('text')
+        .where('batch_id', '=', batchId)
+        .where('id', '=', id)
+        .executeTakeFirst();
+      return row?.text;
     },
     pending: (options) => pending(db, options),
     countPending: (round) => countPending(db, round),

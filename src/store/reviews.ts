@@ -49,6 +49,8 @@ export interface ReviewStore {
   waiting(options: {
     readonly batchId: string;
     readonly afterId?: string;
+    /** Only this one, if it waits. */
+    readonly documentId?: string;
     readonly limit: number;
     /** Epoch milliseconds. */
     readonly now: number;
@@ -86,7 +88,7 @@ export function reviewStore(db: Kysely<Tables>): ReviewStore {
       .where('o.review_until', 'is not', null)
       .where('o.review_until', '>', now);
   return {
-    async waiting({ batchId, afterId = '', limit, now }) {
+    async waiting({ batchId, afterId = '', documentId, limit, now }) {
       const rows = await waiting(batchId, now)
         .leftJoin('documents as d', (join) =>
           join.onRef('d.batch_id', '=', 'o.batch_id').onRef('d.id', '=', 'o.document_id'),
@@ -101,6 +103,7 @@ export function reviewStore(db: Kysely<Tables>): ReviewStore {
         .select(['o.document_id', 'o.schema_name', 'o.stopped', 'o.review_until', 'd.seq'])
         .select(['a.data', 'a.problem'])
         .where('o.document_id', '>', afterId)
+        .$if(documentId !== undefined, (query) => query.where('o.document_id', '=', documentId ?? ''))
         .orderBy('o.document_id')
         .limit(limit)
         .execute();

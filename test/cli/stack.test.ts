@@ -87,7 +87,7 @@ describe('the command line', () => {
   it('says where everything is, with up and status', async () => {
     const up = await run(['up', '--json'], here);
     expect(up).toMatchObject({ exitCode: 0, stderr: '' });
-    const { address, uiUrl, ...rest } = JSON.parse(up.stdout) as { address: string; uiUrl: string };
+    const { address, uiUrl, dashboardUrl, ...rest } = JSON.parse(up.stdout) as Record<string, string>;
     expect(rest).toEqual({
       namespace: 'default',
       metricsUrl: null,
@@ -102,11 +102,14 @@ describe('the command line', () => {
     expect(status.processes.map(({ name, healthy }) => [name, healthy])).toEqual([
       ['server', true],
       ['simulated-provider', true],
+      ['dashboard', true],
       ['worker', true],
     ]);
+    expect((await fetch(dashboardUrl!)).status).toBe(200);
     const forPeople = await run(['status'], here);
     expect(forPeople.stdout).toContain(address);
     expect(forPeople.stdout).toContain(uiUrl);
+    expect(forPeople.stdout).toContain(dashboardUrl);
     expect((await run(['up'], here)).stdout).toMatch(/SIMULATED/);
   });
 
@@ -217,13 +220,13 @@ describe('the command line', () => {
 
   it('ends all of it with down, and a second down finds nothing', async () => {
     const pids = Object.values(pidsOf(home));
-    expect(pids).toHaveLength(3);
+    expect(pids).toHaveLength(4);
     const down = await run(['down', '--json'], here);
     expect(down.exitCode).toBe(0);
     const stopped = JSON.parse(down.stdout) as readonly { readonly pid: number; readonly how: string }[];
     expect(new Set(stopped.map(({ pid }) => pid))).toEqual(new Set(pids));
-    expect(stopped.map(({ how }) => how)).toEqual(['ended', 'ended', 'ended']);
-    expect(await Promise.all(pids.map(runs))).toEqual([false, false, false]);
+    expect(stopped.map(({ how }) => how)).toEqual(['ended', 'ended', 'ended', 'ended']);
+    expect(await Promise.all(pids.map(runs))).toEqual([false, false, false, false]);
     expect(await run(['down'], here)).toMatchObject({ exitCode: 0, stdout: 'nothing was running\n' });
     expect((await run(['status'], here)).stdout).toMatch(/^nothing is running/);
   });

@@ -13,6 +13,7 @@ const ORDER = [
   'any-client',
   'telemetry',
   'cli',
+  'dashboard',
   'package',
   'crash',
 ];

@@ -1,8 +1,7 @@
 import type { BatchStatus } from '../../core/batch-contract.ts';
+import { paceMeter } from '../../core/pace.ts';
 import { formatElapsed } from '../../stack/progress.ts';
 
-/** The rate is that of the last so many milliseconds. */
-const WINDOW_MS = 15_000;
 const BAR_WIDTH = 24;
 /** A shorter one tells less than what it would crowd out. */
 const SHORTEST_BAR = 4;
@@ -18,14 +17,10 @@ export interface ProgressLine {
 
 /** Remembers the last statuses, for the rate and the time left. */
 export function progressLine(): ProgressLine {
-  const seen: { readonly at: number; readonly done: number }[] = [];
+  const pace = paceMeter();
   return {
     next(status, now, columns) {
-      const done = status.total - status.pending;
-      seen.push({ at: now, done });
-      while (seen.length > 2 && now - (seen[1]?.at ?? now) >= WINDOW_MS) seen.shift();
-      const first = seen[0] ?? { at: now, done };
-      const perSecond = now > first.at ? ((done - first.done) * 1_000) / (now - first.at) : 0;
+      const perSecond = pace.next(status.total - status.pending, now);
       return lineOf(status, perSecond, columns);
     },
   };
