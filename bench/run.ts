@@ -36,10 +36,10 @@ const FIGURES: readonly Figure[] = [
   batchBig,
   gateOutage,
   gateRate,
-  stats,
   adaptive,
   adaptiveRepair,
   adaptiveLearning,
+  stats,
 ];
 
 const { values, positionals } = parseArgs({

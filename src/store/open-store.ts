@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { Kysely } from 'kysely';
 import { Migrator } from 'kysely/migration';
 import { codeOf, messageOf } from '../stack/error-facts.ts';
@@ -46,6 +47,45 @@ export interface Store {
   close(): Promise<void>;
 }
 
+/** A database in use, until it is released. */
+interface OpenDatabase {
+  readonly db: Kysely<Tables>;
+  readonly release: () => Promise<void>;
+}
+
+const sqliteFiles = new Map<string, { readonly db: Kysely<Tables>; users: number }>();
+
+/**
+ * All stores of a process share one connection to a file, which takes its transactions in turn: SQLite's waiting for a lock stops
+ * the whole process, so that two connections of one would wait for each other in vain.
+ */
+function sharedSqlite(file: string): OpenDatabase {
+  const path = resolve(file);
+  const shared = sqliteFiles.get(path) ?? {
+    db: new Kysely<Tables>({ dialect: sqliteDialect(file) }),
+    users: 0,
+  };
+  sqliteFiles.set(path, shared);
+  shared.users += 1;
+  let isReleased = false;
+  return {
+    db: shared.db,
+    async release() {
+      if (isReleased) return;
+      isReleased = true;
+      shared.users -= 1;
+      if (shared.users > 0) return;
+      sqliteFiles.delete(path);
+      await shared.db.destroy();
+    },
+  };
+}
+
+function ownPostgres(url: string): OpenDatabase {
+  const db = new Kysely<Tables>({ dialect: postgresDialect(url) });
+  return { db, release: () => db.destroy() };
+}
+
 /** Where a store lies. */
 type StorePlace =
   { readonly kind: 'sqlite'; readonly file: string } | { readonly kind: 'postgres'; readonly url: string };
@@ -61,15 +101,13 @@ export async function openStore(options: {
   readonly home: string;
 }): Promise<Store> {
   const place = storePlace(options);
-  const db = new Kysely<Tables>({
-    dialect: place.kind === 'sqlite' ? sqliteDialect(place.file) : postgresDialect(place.url),
-  });
+  const { db, release } = place.kind === 'sqlite' ? sharedSqlite(place.file) : ownPostgres(place.url);
   try {
     if (place.kind === 'sqlite' && place.file === homePaths(options.home).storeFile)
       prepareHome(options.home);
     await bringUpToDate(db, place);
   } catch (error) {
-    await db.destroy().catch(() => {});
+    await release().catch(() => {});
     throw new StoreError(
       `The store (${described(place)}) cannot be opened: ${reasonOf(error)}. ` +
         'Expected a SQLite file or a PostgreSQL database that can be written to. Correct DATABASE_URL, or unset it to use the ' +
@@ -88,7 +126,7 @@ export async function openStore(options: {
     gates: gateStore(db),
     stats: statsStore(db),
     conversations: conversationStore(db),
-    close: () => db.destroy(),
+    close: release,
   };
 }
 

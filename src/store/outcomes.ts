@@ -6,6 +6,7 @@ import type { Json, JsonObject } from '../core/json.ts';
 import type { DocumentOutcome, StoredOutcome } from '../core/stored-outcome.ts';
 import { validPart } from '../core/valid-part.ts';
 import { documentIds } from './documents.ts';
+import { heldOutcomes } from './held-outcomes.ts';
 import { correctionOf } from './reviews.ts';
 import { spendOfDocuments } from './spend.ts';
 import { writeOutcomeProblems } from './outcome-problems.ts';
@@ -111,7 +112,12 @@ async function write(
   await db.transaction().execute(async (transaction) => {
     const inserted = await insertNew(transaction, rows);
     const rest = rows.filter(({ document_id: id }) => !inserted.has(id));
-    const old = await heldRows(transaction, batchId, rest);
+    const held = await heldOutcomes(
+      transaction,
+      batchId,
+      rest.map(({ document_id: id }) => id),
+    );
+    const old = new Map(held.map((row) => [row.document_id, row]));
     const replaced = rest.filter(({ document_id: id }) => (old.get(id)?.round ?? round) < round);
     if (replaced.length > 0) await replace(transaction, replaced);
     const written = [...rows.filter(({ document_id: id }) => inserted.has(id)), ...replaced];
@@ -164,27 +170,6 @@ async function insertNew(db: Kysely<Tables>, rows: readonly OutcomesTable[]): Pr
     .returning('document_id')
     .execute();
   return new Set(inserted.map(({ document_id: id }) => id));
-}
-
-/** The outcomes that documents have, held until the transaction ends: the update changes nothing. */
-async function heldRows(
-  db: Kysely<Tables>,
-  batchId: string,
-  rows: readonly OutcomesTable[],
-): Promise<ReadonlyMap<string, OutcomesTable>> {
-  if (rows.length === 0) return new Map();
-  const held = await db
-    .updateTable('outcomes')
-    .set((of) => ({ round: of.ref('round') }))
-    .where('batch_id', '=', batchId)
-    .where(
-      'document_id',
-      'in',
-      rows.map(({ document_id: id }) => id),
-    )
-    .returningAll()
-    .execute();
-  return new Map(held.map((row) => [row.document_id, row]));
 }
 
 async function replace(db: Kysely<Tables>, rows: readonly OutcomesTable[]): Promise<void> {

@@ -1,10 +1,12 @@
-import { sql } from 'kysely';
 import type { Kysely } from 'kysely';
 import type { Correction } from '../core/correction.ts';
 import type { Json } from '../core/json.ts';
 import type { Problem, StopReason } from '../core/contract.ts';
 import { validPart } from '../core/valid-part.ts';
-import type { Tables } from './tables.ts';
+import { heldOutcomes } from './held-outcomes.ts';
+import { writeOutcomeProblems } from './outcome-problems.ts';
+import { addTallies, tallyOfOutcome } from './tallies.ts';
+import type { OutcomesTable, Tables } from './tables.ts';
 
 /** An extraction that waits for a person. */
 export interface Review {
@@ -155,29 +157,7 @@ export function reviewStore(db: Kysely<Tables>): ReviewStore {
         .execute();
       return rows.map(({ batch_id: id }) => id);
     },
-    async correct({ batchId, documentId, round, data, correction }) {
-      const { numUpdatedRows } = await db
-        .updateTable('outcomes')
-        .set((of) => ({
-          success: 1,
-          stopped: null,
-          accepted_attempt: null,
-          review_until: null,
-          correction: JSON.stringify({ ...correction, data }),
-          round: of
-            .case()
-            .when('round', '<', sql.lit(round))
-            .then(sql.lit(round))
-            .else(of.ref('round'))
-            .end(),
-          finished_at: Date.parse(correction.at),
-        }))
-        .where('batch_id', '=', batchId)
-        .where('document_id', '=', documentId)
-        .where((is) => is.or([is('success', '=', 0), is('correction', 'is not', null)]))
-        .executeTakeFirst();
-      return numUpdatedRows > 0n;
-    },
+    correct: (options) => correct(db, options),
     async giveUp(batchId, documentId) {
       const { numUpdatedRows } = await db
         .updateTable('outcomes')
@@ -206,6 +186,36 @@ export function reviewStore(db: Kysely<Tables>): ReviewStore {
       );
     },
   };
+}
+
+/** The outcome that it takes the place of is taken out of the figures, in the same transaction. */
+function correct(
+  db: Kysely<Tables>,
+  { batchId, documentId, round, data, correction }: Parameters<ReviewStore['correct']>[0],
+): Promise<boolean> {
+  return db.transaction().execute(async (transaction) => {
+    const [before] = await heldOutcomes(transaction, batchId, [documentId]);
+    if (before === undefined || (before.success === 1 && before.correction === null)) return false;
+    const after: OutcomesTable = {
+      ...before,
+      round: Math.max(before.round, round),
+      success: 1,
+      stopped: null,
+      accepted_attempt: null,
+      review_until: null,
+      correction: JSON.stringify({ ...correction, data }),
+      finished_at: Date.parse(correction.at),
+    };
+    await transaction
+      .updateTable('outcomes')
+      .set(after)
+      .where('batch_id', '=', batchId)
+      .where('document_id', '=', documentId)
+      .execute();
+    await writeOutcomeProblems(transaction, { batchId, written: [after], replaced: [after] });
+    await addTallies(transaction, [tallyOfOutcome(before, -1), tallyOfOutcome(after, 1)]);
+    return true;
+  });
 }
 
 /** What the column holds. */
