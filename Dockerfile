@@ -5,6 +5,7 @@ COPY package.json package-lock.json ./
 # No install script is needed: those of protobufjs and @swc/core only check, and the dev dependency `node` is this image's own.
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
+COPY scripts/copy-browser-files.ts scripts/
 COPY src src
 COPY workflows workflows
 COPY activities activities
