@@ -72,6 +72,9 @@ export interface Judged {
 /** A rejected answer travels back to the model: a bound for runaway ones. */
 const MAX_ANSWER_CHARS = 65_536;
 
+/** A short answer is shown whole. */
+const EXCERPT_CHARS = 100;
+
 /** 14 seconds in all: half of what an activity has beyond its call. */
 const RECORD_TRIES = 6;
 const RECORD_DELAY_MS = 225;
@@ -326,7 +329,20 @@ function tell({ metrics }: World, judged: StoredAttempt): void {
   });
 }
 
-async function turnsOf(
+/** What the model is shown of earlier attempts. */
+async function turnsOf(world: World, question: Question, input: AskInput): Promise<readonly Turn[]> {
+  const turns = await carriedTurns(world, question, input);
+  if (input.ask.excerpt === undefined) return turns;
+  return turns.map((turn) => ({ ...turn, answer: excerptOf(turn.answer) }));
+}
+
+/** Both ends of an answer; the problem that is told tells where between them it lies. */
+function excerptOf(answer: string): string {
+  if (answer.length <= 3 * EXCERPT_CHARS) return answer;
+  return `${answer.slice(0, EXCERPT_CHARS)}\n…\n${answer.slice(-EXCERPT_CHARS)}`;
+}
+
+async function carriedTurns(
   world: World,
   { batchId, documentId }: Question,
   { ask: { carry, attempt }, round, turns }: AskInput,

@@ -12,6 +12,7 @@ import { DurableExtract } from '../src/client/index.ts';
 import type { ProgressEvent } from '../src/stack/progress.ts';
 import { stackStatus, stopStack } from '../src/stack/stack.ts';
 import type { Bench, Figure, Row } from './figure.ts';
+import { adaptiveBudget } from './figures/adaptive-budget.ts';
 import { adaptiveLearning } from './figures/adaptive-learning.ts';
 import { adaptiveRepair } from './figures/adaptive-repair.ts';
 import { adaptive } from './figures/adaptive.ts';
@@ -39,6 +40,7 @@ const FIGURES: readonly Figure[] = [
   adaptive,
   adaptiveRepair,
   adaptiveLearning,
+  adaptiveBudget,
   stats,
 ];
 

@@ -72,6 +72,8 @@ export interface RejectedAnswerRecord {
 export interface Ask extends Asked {
   /** Which bad answers, each followed by its feedback, the model is shown. */
   readonly carry: 'nothing' | 'last-turn' | 'all-turns';
+  /** Whether only the ends of a bad answer are shown: of one that is no JSON, the rest is not worth its tokens. */
+  readonly excerpt?: true;
   /** Whether a further user message says that this is extraction from a supplied document. */
   readonly reframe?: true;
   /** Another model than the settings'. */
@@ -227,6 +229,7 @@ function nextAsk(settings: StrategySettings, history: readonly RejectedAnswerRec
     attempt,
     mode: permitted,
     carry,
+    ...(last.problem.type === 'json_error' && carry === 'last-turn' ? { excerpt: true as const } : {}),
     ...(isReframed ? { reframe: true as const } : {}),
     ...(route === undefined ? {} : { route }),
     why: stricter,

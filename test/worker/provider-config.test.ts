@@ -49,12 +49,13 @@ const other = {
   rpm: 60.5,
   tpm: 200_000,
   prices: { 'org/big': { promptUsdPerMillion: 0, completionUsdPerMillion: 0.5 } },
+  outputTokenLimits: { 'org/big': 4_096 },
   fallbacks: ['openai', 'other-2/org/big', 'openai/gpt-4o'],
   gate: { failureRateThreshold: 25, waitDurationMultiplier: 1.5, maxWaitDurationInOpenStateMs: 90_000 },
 };
 const KEYS = { OPENAI_API_KEY: 'sk-openai', OTHER_KEY: 'other' };
 
-const FIELDS = 'name, baseUrl, keyVariable, models, rpm, tpm, prices, fallbacks, gate';
+const FIELDS = 'name, baseUrl, keyVariable, models, rpm, tpm, prices, outputTokenLimits, fallbacks, gate';
 
 /** What is changed in a good provider, and the lines that must be said about it. */
 const WRONG_PROVIDERS: readonly (readonly [
@@ -130,6 +131,11 @@ const WRONG_PROVIDERS: readonly (readonly [
       'providers[0].prices.m.completionUsdPerMillion: expected US dollars, 0 or more; got nothing',
       'providers[0].prices.n: expected what a model costs, as an object of promptUsdPerMillion, completionUsdPerMillion; got 0.15',
     ],
+  ],
+  [
+    'an output limit that is none',
+    { outputTokenLimits: { m: 0.5 } },
+    ['providers[0].outputTokenLimits.m: expected a whole number from 1; got 0.5'],
   ],
   ['a list of prices', { prices: [] }, ['providers[0].prices: … got an empty list']],
   [

@@ -50,6 +50,7 @@ const provider = fields('a provider', {
   rpm: positive.exactOptional(),
   tpm: positive.exactOptional(),
   prices: z.record(z.string(), price, 'prices by model, in an object').exactOptional(),
+  outputTokenLimits: z.record(z.string(), count, 'tokens by model, in an object').exactOptional(),
   fallbacks: z.array(fallback, 'a list of fallbacks, each provider or provider/model').exactOptional(),
   gate: gate.exactOptional(),
 });
