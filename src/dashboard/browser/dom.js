@@ -31,6 +31,9 @@ export function visible(text) {
   });
 }
 
+/** Other attributes hold ids and addresses, which stay what they are. */
+const READ_BY_PEOPLE = new Set(['aria-label', 'title']);
+
 /**
  * An element. An attribute that is `false`, `null` or `undefined` is not there.
  *
@@ -43,7 +46,8 @@ export function h(tag, attributes = {}, ...children) {
   const element = SVG_TAGS.has(tag) ? document.createElementNS(SVG, tag) : document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (value === false || value === null || value === undefined) continue;
-    element.setAttribute(name, value === true ? '' : visible(String(value)));
+    const text = value === true ? '' : String(value);
+    element.setAttribute(name, READ_BY_PEOPLE.has(name) ? visible(text) : text);
   }
   element.append(...nodesOf(children));
   return element;
