@@ -50,12 +50,21 @@ async function underWay(
     readonly answering?: Answering;
     readonly latencyMs?: number;
     readonly documents?: GivenDocument[];
+    /** Default 5,000. */
+    readonly callTimeoutMs?: number;
   } & Partial<BatchOptions<typeof thing>>,
   use: (scene: Scene) => Promise<void>,
 ): Promise<void> {
-  const { count, answering = ({ text }) => right(text), latencyMs = 0, documents, ...rest } = options;
+  const {
+    count,
+    answering = ({ text }) => right(text),
+    latencyMs = 0,
+    documents,
+    callTimeoutMs = 5_000,
+    ...rest
+  } = options;
   const provider = readingProvider({ answering, latencyMs });
-  await withWorker(stack, { provider: provider.provider, callTimeoutMs: 5_000 }, async () => {
+  await withWorker(stack, { provider: provider.provider, callTimeoutMs }, async () => {
     const batch = await stack.extractor.batch(documents ?? things(count), {
       id: `b-${randomUUID()}`,
       schema: thing,
@@ -486,6 +495,8 @@ describe('history', () => {
       {
         count: 60,
         concurrency: 4,
+        // However long a new run is in coming.
+        callTimeoutMs: 600_000,
         answering: async ({ text }) => {
           await newRun.promise;
           return right(text);
