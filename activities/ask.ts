@@ -242,7 +242,7 @@ interface WantedFields {
 async function wantedFields(
   world: World,
   { batchId, documentId, schema }: Question,
-  { ask: { fields, part, attempt, mode }, round, last }: AskInput,
+  { ask: { fields, part, isRest, attempt, mode }, round, last }: AskInput,
 ): Promise<WantedFields | undefined> {
   if (fields === undefined && part === undefined) return undefined;
   const before =
@@ -255,7 +255,9 @@ async function wantedFields(
   const given = isFirstPart ? {} : (before?.record ?? {});
   const isIncomplete = part !== undefined && part.number < part.of;
   const request =
-    part === undefined && before !== undefined ? fieldsMessage(before.problem, paths) : partMessage(paths);
+    part === undefined && isRest === undefined && before !== undefined
+      ? fieldsMessage(before.problem, paths)
+      : partMessage(paths);
   return { jsonSchema, request, answer: { fields: paths, record: given, isIncomplete } };
 }
 
@@ -386,8 +388,8 @@ function resultOf(stored: StoredAttempt): Judged {
 function boundedVerdict(verdict: Verdict): Verdict {
   if (verdict.status === 'accepted' || verdict.record === undefined) return verdict;
   if (JSON.stringify(verdict.record).length <= MAX_ANSWER_CHARS) return verdict;
-  const { record: _record, fields: _fields, parts: _parts, ...rest } = verdict;
-  return rest;
+  const { record: _record, fields: _fields, parts: _parts, rest: _rest, ...bounded } = verdict;
+  return bounded;
 }
 
 /** Without the data, which stays in the store. */

@@ -191,7 +191,7 @@ function countUnanswered(conversation: Conversation, { failures, interrupted }: 
 }
 
 function reject(conversation: Conversation, ask: Ask, { answer, usage }: Judged, verdict: Rejection): void {
-  const { problem, record, fields, parts } = verdict;
+  const { problem, record, fields, parts, rest } = verdict;
   const { attempt, why } = ask;
   if (problem.type !== 'incomplete') conversation.errors.push({ attempt, ...problem });
   if (record !== undefined) conversation.record = record;
@@ -202,6 +202,7 @@ function reject(conversation: Conversation, ask: Ask, { answer, usage }: Judged,
     ask,
     ...(fields === undefined ? {} : { fields }),
     ...(parts === undefined ? {} : { parts }),
+    ...(rest === undefined ? {} : { rest }),
   });
   conversation.turns.push({ attempt, answer, feedback: feedbackMessage(problem), why });
 }

@@ -229,6 +229,8 @@ export interface Rejection {
   readonly fields?: readonly string[];
   /** Of an answer that was cut off: into how many parts the record can be taken at most. */
   readonly parts?: number;
+  /** Of one that was cut off, too: the fields that it has not said in full. Those that it has are in `record`. */
+  readonly rest?: readonly string[];
 }
 
 /** One entry of an outcome's `errors`: a rejected answer, a provider failure met on the way, or what made asking impossible. */

@@ -93,7 +93,8 @@ export function unknownFields(problems: readonly ProblemDetail[]): readonly stri
   return problems.filter(({ kind }) => kind === 'unknown_field').map(({ path }) => path);
 }
 
-function fieldNames(jsonSchema: JsonObject): readonly string[] {
+/** Of the root object; none where the root is something else. */
+export function fieldNames(jsonSchema: JsonObject): readonly string[] {
   const { properties } = jsonSchema;
   return isJsonObject(properties) ? Object.keys(properties) : [];
 }

@@ -2,7 +2,8 @@
 import { coerce } from './coerce.ts';
 import type { CompiledSchema } from './compile-schema.ts';
 import type { Problem, ProblemDetail, ProblemType, Rejection, Repair, Verdict } from './contract.ts';
-import { countParts, fieldsToRepair, takesNull, unknownFields } from './fields.ts';
+import { completedFields } from './cut-answer.ts';
+import { countParts, fieldNames, fieldsToRepair, takesNull, unknownFields } from './fields.ts';
 import type { Json, JsonObject } from './json.ts';
 import { isJsonArray, isJsonObject } from './json.ts';
 import { parseAnswer } from './parse-answer.ts';
@@ -35,13 +36,28 @@ const MAX_REFUSAL_LENGTH = 1_000;
 /**
  * Judges an answer, in this order: refused, withheld by a content filter, empty, cut off, not JSON, not in the schema.
  * What can be accepted without changing what it says is accepted, and each change is reported. An answer that was cut off
- * is never made into a record; one that was cut before its first character (all tokens went into reasoning) is
+ * is never made into a record, though what it has said in full is kept; one that was cut before its first character (all tokens went into reasoning) is
  * `truncated` and not `empty`, since more tokens are its remedy. Never throws, whatever the answer is.
  */
 export function judge(reply: Reply, schema: CompiledSchema, options: JudgeOptions): Verdict {
   const read = readReply(reply);
   if ('value' in read) return judgeValue(read.value, read.repairs, schema, options);
-  return read.problem.type === 'truncated' ? { ...read, parts: countParts(schema) } : read;
+  if (read.problem.type !== 'truncated') return read;
+  return { ...read, parts: countParts(schema), ...cutOff(reply, fieldNames(schema.jsonSchema), {}, options) };
+}
+
+/** What a cut answer has said in full, joined with what was there before, and what is still to come; empty where it has said nothing. */
+function cutOff(
+  { text }: Reply,
+  wanted: readonly string[],
+  record: Json,
+  { mapBack = same }: JudgeOptions,
+): Pick<Rejection, 'record' | 'rest'> {
+  const said = completedFields(text) ?? {};
+  const rest = wanted.filter((path) => !Object.hasOwn(said, path));
+  if (rest.length === wanted.length) return {};
+  const known = wanted.filter((path) => Object.hasOwn(said, path));
+  return { record: withFields(record, known, objectIn(mapBack(said)) ?? said), rest };
 }
 
 /** An answer that has only some fields of a record, each under its path. */
@@ -66,7 +82,9 @@ export function judgeFields(
   const read = readReply(reply);
   if (!('value' in read)) {
     const kept: Rejection = { ...read, record };
-    return read.problem.type === 'truncated' ? { ...kept, parts: countParts(schema) } : { ...kept, fields };
+    if (read.problem.type !== 'truncated') return { ...kept, fields };
+    const parts = countParts(schema);
+    return isIncomplete ? { ...kept, parts } : { ...kept, parts, ...cutOff(reply, fields, record, options) };
   }
   const given = objectIn(read.value);
   const isEmpty = given !== undefined && Object.keys(given).length === 0;

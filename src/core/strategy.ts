@@ -66,6 +66,8 @@ export interface RejectedAnswerRecord {
   readonly fields?: readonly string[];
   /** Into how many parts the record can be taken at most. */
   readonly parts?: number;
+  /** Of an answer that was cut off after some fields: those that are still to come. */
+  readonly rest?: readonly string[];
 }
 
 /** How the next attempt is made. */
@@ -76,6 +78,8 @@ export interface Ask extends Asked {
   readonly excerpt?: true;
   /** Whether a further user message says that this is extraction from a supplied document. */
   readonly reframe?: true;
+  /** Whether `fields` are those that a cut answer had not said in full. */
+  readonly isRest?: true;
   /** Another model than the settings'. */
   readonly route?: Route;
   /** Whether this is the other form of asking, after feedback had changed nothing. */
@@ -113,7 +117,7 @@ const DESCRIPTIONS: Readonly<Record<Exclude<ProblemType, 'validation_error'>, st
  * | `validation_error` | the same again | bad answers and feedback are appended | the last bad answer and its feedback; of a large record with few problems only the wrong fields |
  * | `json_error` | the same again | appended | as feedback; a stricter mode after every second one |
  * | `empty` | the same again | appended | as feedback |
- * | `truncated` | the same again | appended | at least twice the tokens it got, up to the model's limit; then in parts |
+ * | `truncated` | the same again | appended | at least twice the tokens it got, up to the model's limit; then what it has not said in full, or in parts |
  * | `refused` | the same again | appended | once more, reframed; a second refusal stops: `refused` |
  * | `content_filter` | stops | stops | stops: it judges the document, which stays the same |
  *
@@ -173,7 +177,7 @@ function reasonToStop(
     return stopped(reason, `${wrong}; rejected answers are not retried`);
   }
   const isAbsent = strategy === 'adaptive' && saysAbsentTwice(history);
-  if (history.length - count(history, 'incomplete') >= retry.maxAttempts) {
+  if (countAttempts(history) >= retry.maxAttempts) {
     if (isAbsent) return absent(problem);
     return stopped('attempts', `all ${retry.maxAttempts} attempts were rejected; at last, ${wrong}`);
   }
@@ -181,7 +185,9 @@ function reasonToStop(
   if (problem.type === 'refused' && count(history, 'refused') >= REFUSALS_BEFORE_STOP) {
     return stopped('refused', 'the model refused twice, also when told that this is data extraction');
   }
-  if (problem.type === 'truncated' && last.ask.part !== undefined && last.ask.part.of >= (last.parts ?? 0)) {
+  const isSmallestPart = last.ask.part !== undefined && last.ask.part.of >= (last.parts ?? 0);
+  const isStuck = last.ask.isRest === true && !hasGoneOn(last);
+  if (problem.type === 'truncated' && (isSmallestPart || isStuck)) {
     return stopped('truncated', 'a single field is too long for one answer');
   }
   if (isAbsent) return absent(problem);
@@ -202,7 +208,7 @@ function absent({ details }: Problem): Step {
 function nextAsk(settings: StrategySettings, history: readonly RejectedAnswerRecord[]): Ask | undefined {
   const { strategy, retry, transcript = 'full', learnt } = settings;
   const attempt = history.length + 1;
-  const counted = attempt - count(history, 'incomplete');
+  const counted = 1 + countAttempts(history);
   const place = `attempt ${counted} of ${retry.maxAttempts}`;
   const last = history.at(-1);
   if (last === undefined) {
@@ -246,6 +252,12 @@ function adaptedAsk(
 ): Ask | undefined {
   const maxOutputTokens = raisedOutputTokens(settings, history);
   const capped = maxOutputTokens === undefined ? ask : { ...ask, maxOutputTokens };
+  const rest = restOf(settings, last, history);
+  if (rest !== undefined) {
+    const which = rest.length === 1 ? '1 field' : `${rest.length} fields`;
+    const why = `${ask.why}; the rest of the record is asked for, ${which}`;
+    return { ...capped, carry: 'nothing', fields: rest, isRest: true, why };
+  }
   if (last.problem.type === 'truncated' || last.ask.part !== undefined) {
     const part = nextPart(settings, last, history);
     if (part !== undefined) {
@@ -321,8 +333,7 @@ function hintsFrom(history: readonly RejectedAnswerRecord[]): readonly string[] 
 function isLastChanceFor({ retry }: StrategySettings, history: readonly RejectedAnswerRecord[]): boolean {
   const [before, last] = history.slice(-2).map(({ problem }) => problem);
   if (before?.type !== 'validation_error' || last?.type !== 'validation_error') return false;
-  if (movesMade(history) > 0 || history.length - count(history, 'incomplete') !== retry.maxAttempts - 1)
-    return false;
+  if (movesMade(history) > 0 || countAttempts(history) !== retry.maxAttempts - 1) return false;
   const named = new Set(before.details.map(placeOf));
   return last.details.every((detail) => named.has(placeOf(detail)));
 }
@@ -333,6 +344,16 @@ function movesMade(history: readonly RejectedAnswerRecord[]): number {
 
 function movesThereAre({ nextModels = [] }: StrategySettings): number {
   return 1 + nextModels.length;
+}
+
+/** What is still to come of a record of which a cut answer has said a part; undefined where it is to be asked for otherwise. */
+function restOf(
+  settings: StrategySettings,
+  last: RejectedAnswerRecord,
+  history: readonly RejectedAnswerRecord[],
+): readonly string[] | undefined {
+  if (last.problem.type !== 'truncated' || last.ask.part !== undefined) return undefined;
+  return last.ask.isRest === true || isAtLimit(settings, last, history) ? last.rest : undefined;
 }
 
 /** The next part of a record that is too long for one answer; undefined where it is not, or not yet, to be asked for in parts. */
@@ -362,8 +383,7 @@ function isAtLimit(
 ): boolean {
   const had = ask.maxOutputTokens ?? completionTokens;
   const cut = history.filter(({ problem }) => problem.type === 'truncated');
-  const isLastChance =
-    cut.length > 1 && history.length - count(history, 'incomplete') === retry.maxAttempts - 1;
+  const isLastChance = cut.length > 1 && countAttempts(history) === retry.maxAttempts - 1;
   // Cut before its cap: the provider has one of its own.
   const hasOwnLimit = ask.maxOutputTokens !== undefined && completionTokens < ask.maxOutputTokens;
   return had >= limit || refused?.cap !== undefined || hasOwnLimit || isLastChance;
@@ -474,6 +494,17 @@ function describe(problem: Problem): string {
   if (problem.type !== 'validation_error') return DESCRIPTIONS[problem.type];
   const fields = problem.details.length;
   return fields === 1 ? '1 field was wrong' : `${fields} fields were wrong`;
+}
+
+/** Parts of a record that are there, and answers that went on with it, are no attempts. */
+function countAttempts(history: readonly RejectedAnswerRecord[]): number {
+  return history.filter((answer) => answer.problem.type !== 'incomplete' && !hasGoneOn(answer)).length;
+}
+
+/** Whether an answer that was asked for the rest of a record was cut off again, but has said more of it. */
+function hasGoneOn({ problem, ask, rest }: RejectedAnswerRecord): boolean {
+  const asked = ask.isRest === true ? (ask.fields?.length ?? 0) : 0;
+  return problem.type === 'truncated' && rest !== undefined && rest.length < asked;
 }
 
 function count(history: readonly RejectedAnswerRecord[], type: Problem['type']): number {

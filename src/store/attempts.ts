@@ -263,13 +263,14 @@ export function attemptOf(row: MaybeRow): StoredAttempt | undefined {
 }
 
 /** A problem, with what it leaves for the next attempt. */
-type StoredProblem = Problem & Pick<Rejection, 'fields' | 'parts'>;
+type StoredProblem = Problem & Pick<Rejection, 'fields' | 'parts' | 'rest'>;
 
-function storedProblem({ problem, fields, parts }: Rejection): StoredProblem {
+function storedProblem({ problem, fields, parts, rest }: Rejection): StoredProblem {
   return {
     ...problem,
     ...(fields === undefined ? {} : { fields }),
     ...(parts === undefined ? {} : { parts }),
+    ...(rest === undefined ? {} : { rest }),
   };
 }
 
@@ -281,13 +282,14 @@ function dataOf(verdict: Verdict): string | null {
 
 function verdictOf({ data, verdict, repairs, problem }: Selectable<AttemptsTable>): Verdict {
   if (verdict !== 'accepted') {
-    const { fields, parts, ...told } = JSON.parse(problem ?? 'null') as StoredProblem;
+    const { fields, parts, rest, ...told } = JSON.parse(problem ?? 'null') as StoredProblem;
     return {
       status: 'rejected',
       problem: told,
       ...(data === null ? {} : { record: JSON.parse(data) as Json }),
       ...(fields === undefined ? {} : { fields }),
       ...(parts === undefined ? {} : { parts }),
+      ...(rest === undefined ? {} : { rest }),
     };
   }
   return {

@@ -169,3 +169,35 @@ it('sets and removes fields without touching others, whatever the keys are', () 
     '{"__proto__":{},"b":[2]}',
   );
 });
+
+it('keeps what a cut answer has said in full, and joins the rest to it', () => {
+  const options = { coerce: true };
+  const first = judge(
+    { text: '{"id": "x", "total": 1.5, "note": null, "items": [{"sk', finish: 'length' },
+    schema,
+    options,
+  );
+  expect(first).toMatchObject({
+    status: 'rejected',
+    problem: { type: 'truncated' },
+    record: { id: 'x', total: 1.5, note: null },
+    rest: ['items'],
+  });
+  const asked = { fields: ['note', 'items'], record: { id: 'x', total: 1.5 }, isIncomplete: false };
+  const cut = judgeFields(
+    { text: '{"note": "n", "items": [{"sku": "a"', finish: 'length' },
+    schema,
+    options,
+    asked,
+  );
+  expect(cut).toMatchObject({ record: { id: 'x', total: 1.5, note: 'n' }, rest: ['items'] });
+  const nothing = judgeFields({ text: '{"note": "never', finish: 'length' }, schema, options, asked);
+  expect(nothing).toMatchObject({ record: { id: 'x', total: 1.5 } });
+  expect(nothing).not.toHaveProperty('rest');
+  const last = judgeFields(answered({ items: [] }), schema, options, {
+    fields: ['items'],
+    record: { id: 'x', total: 1.5, note: 'n' },
+    isIncomplete: false,
+  });
+  expect(last).toMatchObject({ status: 'accepted', data: { id: 'x', total: 1.5, note: 'n', items: [] } });
+});

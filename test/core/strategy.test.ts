@@ -251,6 +251,24 @@ describe('adaptive', () => {
       expect(ask(nextStep(settings, play(settings, first, second))).part).toEqual({ number: 1, of: 2 });
     });
 
+    it('goes on after what it has said in full, as long as it says more, and none of that is an attempt', () => {
+      const two = { ...limited, retry: { ...DEFAULT_RETRY, maxAttempts: 2 } };
+      const after = (...rest: readonly string[]) =>
+        rejected(cut, { completionTokens: 2_000, parts: 4, rest });
+      const first = ask(nextStep(two, play(two, after('b', 'c', 'd'))));
+      expect(first).toMatchObject({ fields: ['b', 'c', 'd'], isRest: true, carry: 'nothing' });
+      expect(first.why).toContain('the rest of the record is asked for, 3 fields');
+      const second = nextStep(two, play(two, after('b', 'c', 'd'), after('c', 'd')));
+      expect(ask(second)).toMatchObject({ fields: ['c', 'd'], isRest: true });
+      const third = nextStep(two, play(two, after('b', 'c', 'd'), after('c', 'd'), after('d')));
+      expect(ask(third)).toMatchObject({ fields: ['d'] });
+      expect(ask(third).why).toContain('attempt 2 of 2');
+      const stuck = play(two, after('b', 'c'), rejected(cut, { completionTokens: 2_000, parts: 4 }));
+      expect(reason(nextStep({ ...two, retry: DEFAULT_RETRY }, stuck))).toBe('truncated');
+      const same = play({ ...two, retry: DEFAULT_RETRY }, after('b', 'c'), after('b', 'c'));
+      expect(reason(nextStep({ ...two, retry: DEFAULT_RETRY }, same))).toBe('truncated');
+    });
+
     it('does not count parts that are there as attempts', () => {
       const three = { ...limited, retry: { ...DEFAULT_RETRY, maxAttempts: 2 } };
       const past = play(three, rejected(cut, { completionTokens: 2_000, parts: 4 }), rejected('incomplete'));
