@@ -362,9 +362,10 @@ function compileEnum(
 
 function compileScalar(work: Work, schema: JsonObject, types: readonly string[], path: string): Part {
   dropUnsaid(work, schema, path);
-  const wire: Record<string, Json> = { ...describing(schema), ...typed(types) };
   const { pattern, format } = schema;
   const isText = types.includes('string');
+  const described = isText ? withLengths(schema) : schema;
+  const wire: Record<string, Json> = { ...describing(described), ...typed(types) };
   if (typeof pattern === 'string' && isText) {
     if (isStrictPattern(pattern)) wire['pattern'] = pattern;
     else drop(work, path, 'pattern');
@@ -596,6 +597,21 @@ function isConstrained(schema: JsonObject): boolean {
 
 function describing(schema: JsonObject): JsonObject {
   return Object.fromEntries(Object.entries(schema).filter(([keyword]) => DESCRIBING.has(keyword)));
+}
+
+/** Of what a text may be long, which strict mode does not take, the model is told in words. */
+function withLengths(schema: JsonObject): JsonObject {
+  const { description, minLength, maxLength } = schema;
+  const words = [
+    ...(typeof minLength === 'number' && minLength > 0 ? [`at least ${characters(minLength)}`] : []),
+    ...(typeof maxLength === 'number' ? [`at most ${characters(maxLength)}`] : []),
+  ].join(', ');
+  if (words === '') return schema;
+  return { ...schema, description: typeof description === 'string' ? `${description} (${words})` : words };
+}
+
+function characters(count: number): string {
+  return `${count} character${count === 1 ? '' : 's'}`;
 }
 
 function drop(

@@ -24,7 +24,7 @@ describe('gate', () => {
     [['status', 'nobody'], /expected a provider that a worker has or had \(none so far\), got 'nobody'/],
     [['trip', 'nobody'], /expected a provider that a worker has or had/],
     [['trip'], /missing required argument 'provider'/],
-    [['trip', 'simulated', '--for', 'long'], /--for: expected a time such as 90s, 10m or 2h, got 'long'/],
+    [['trip', 'simulated', '--for', 'long'], /--for: expected a time such as 90s, 10m, 2h or 3d, got 'long'/],
     [['trip', 'simulated', '--reason', ' '], /expected words in --reason, got none/],
   ])('%j is refused: 2, and nothing is started', async (args, message) => {
     const { exitCode, stderr } = await gate(...args);

@@ -42,7 +42,7 @@ describe('batch review and batch correct', () => {
     expect(lines).toHaveLength(4);
     expect(lines[0]).toMatchObject({
       id: 'p-0',
-      text: expect.stringContaining('Person 0') as string,
+      text: expect.stringContaining('number 0') as string,
       until: null,
     });
   });
@@ -147,7 +147,7 @@ async function statusOf(id: string): Promise<BatchStatus> {
 function linesOf(count: number): string {
   const people = Array.from({ length: count }, (_, index) => ({
     id: `p-${index}`,
-    text: `Person ${index} is ${20 + index} years old; write to p${index}@example.org.`,
+    text: `My name is Grace Hopper, number ${index}, I am ${20 + index} years old; write to p${index}@example.org.`,
   }));
   return people.map((person) => `${JSON.stringify(person)}\n`).join('');
 }

@@ -42,7 +42,7 @@ describe('a schema for strict mode', () => {
     [
       'a length',
       { type: 'string', maxLength: 3, minLength: 1, description: 'd' },
-      { ...text, description: 'd' },
+      { ...text, description: 'd (at least 1 character, at most 3 characters)' },
     ],
     ['a format that it does not know', { type: 'string', format: 'uri' }, text],
     ['a format that it knows', { type: 'string', format: 'date' }, { type: 'string', format: 'date' }],
@@ -141,7 +141,7 @@ describe('a schema for strict mode', () => {
         d: { anyOf: [{ $ref: '#/$defs/e' }, { type: 'null' }] },
         e: { anyOf: [closed({ f: { type: ['string', 'null'] } }), { type: 'null' }] },
       }),
-      $defs: { e: text },
+      $defs: { e: { ...text, description: 'at least 1 character' } },
     });
     expect(mapBack({ a: 'x', b: null, c: null, d: null, e: null })).toEqual({ a: 'x', b: null });
     expect(mapBack({ a: null, b: 'y', c: 'x', d: 'z', e: { f: null } })).toEqual({

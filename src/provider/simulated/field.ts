@@ -87,8 +87,8 @@ function readField(raw: Json | undefined, place: Place): Field {
     pattern: format === null ? patternOf(schema) : null,
     minimum: bound(schema['minimum']) ?? next(bound(schema['exclusiveMinimum']), type, 1),
     maximum: bound(schema['maximum']) ?? next(bound(schema['exclusiveMaximum']), type, -1),
-    minLength: bound(schema['minLength']) ?? 0,
-    maxLength: bound(schema['maxLength']) ?? Number.POSITIVE_INFINITY,
+    minLength: bound(schema['minLength']) ?? lengthIn(description, 'least') ?? 0,
+    maxLength: bound(schema['maxLength']) ?? lengthIn(description, 'most') ?? Number.POSITIVE_INFINITY,
     minItems: bound(schema['minItems']) ?? 0,
     maxItems: bound(schema['maxItems']) ?? Number.POSITIVE_INFINITY,
     properties: type === 'object' && deeper ? readProperties(schema, place) : [],
@@ -222,6 +222,12 @@ function patternOf(schema: JsonObject): RE2JS | null {
   } catch {
     return null; // look-arounds and the like: the field is read without it
   }
+}
+
+/** A length that a description tells in words, as a schema for strict mode does. */
+function lengthIn(description: string, which: 'least' | 'most'): number | undefined {
+  const told = new RegExp(`\\bat ${which} (\\d+) characters?\\b`).exec(description)?.[1];
+  return told === undefined ? undefined : Number(told);
 }
 
 function bound(value: Json | undefined): number | null {
