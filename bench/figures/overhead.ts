@@ -1,6 +1,7 @@
 import { composeMessages } from '../../activities/compose-messages.ts';
 import { asJsonSchema } from '../../activities/world.ts';
 import { exampleSchemas } from '../../examples/schemas/index.ts';
+import { compileStrict } from '../../src/core/compile-strict.ts';
 import { BARE_QUEUE } from '../bare/names.ts';
 import { withBareWorker } from '../bare/start.ts';
 import type { Bench, Figure, Row } from '../figure.ts';
@@ -48,7 +49,9 @@ async function measureInTurn(bench: Bench): Promise<Times> {
 
 /** The HTTP call that an extraction makes, without Temporal and without the provider's client. */
 function bareRequest({ providerUrl }: Bench): () => Promise<void> {
-  const schema = { name: 'user', jsonSchema: asJsonSchema(exampleSchemas['user']!) };
+  const strict = compileStrict(asJsonSchema(exampleSchemas['user']!));
+  if (strict.status !== 'compiled') throw new Error('Expected a schema that strict mode can express.');
+  const schema = { name: 'user', jsonSchema: strict.schema };
   const messages = composeMessages({ schema, mode: 'json_schema', text: TEXT, turns: [], reframe: false });
   const body = JSON.stringify({
     model: 'clean',
