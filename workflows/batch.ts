@@ -458,9 +458,10 @@ function show(desk: Desk): void {
 function learntLines({ learning }: Desk): readonly string[] {
   const learnt = learntByBatch(learning.lessons);
   if (learnt === null) return [];
-  const { hints, modes, rejectedModes } = learnt;
+  const { hints, modes, models, rejectedModes } = learnt;
   const changes = [
     ...modes.map((mode) => `- begins with ${mode}`),
+    ...models.map((model) => `- begins with ${model}`),
     ...rejectedModes.map((mode) => `- the provider takes no ${mode}`),
   ];
   return ['Learnt from first answers:', [...hints, ...changes].join('\n')];

@@ -1,12 +1,13 @@
 import {
   addFirstAnswer,
+  addModels,
   addRejectedModes,
   hasNews,
   joinLessons,
   lessonFrom,
   modesFor,
 } from '../src/core/learning.ts';
-import type { FirstAnswer, Learnt, Lesson, Lessons } from '../src/core/learning.ts';
+import type { FirstAnswer, Learnt, Lesson, Lessons, TriedModel } from '../src/core/learning.ts';
 import type { PreparedBatch } from '../src/core/prepared.ts';
 
 /** What a shard learns from the first answers about its documents, and hears from the coordinator of others. */
@@ -55,6 +56,15 @@ export class ShardLearning {
     if (unknown.length === 0) return;
     this.#own = addRejectedModes(this.#own, schemaHash, unknown);
     this.#untold = addRejectedModes(this.#untold, schemaHash, unknown);
+    this.#untoldProblems += 1;
+    this.#learn(schemaHash);
+  }
+
+  /** Counts how a document ended with each of the models that were asked about it. */
+  countModels(schemaHash: string, models: Readonly<Record<string, TriedModel>>): void {
+    this.#own = addModels(this.#own, schemaHash, models);
+    this.#untold = addModels(this.#untold, schemaHash, models);
+    if (Object.keys(models).length < 2) return;
     this.#untoldProblems += 1;
     this.#learn(schemaHash);
   }

@@ -179,6 +179,7 @@ async function carry(work: Shard, document: PendingDocument): Promise<void> {
   work.inWork.add(conversation);
   try {
     const outcome = await outcomeOf(work, { document, conversation, lesson });
+    if (outcome !== 'given back') learnOfModels(work, { document, conversation, lesson });
     if (outcome === 'given back') work.givenBack.push(document);
     else work.finished.push({ seq: document.seq, outcome: storedOutcome(conversation, outcome) });
   } catch (error) {
@@ -255,6 +256,24 @@ function learn(
   const schemaHash = schemaHashOf(input, document);
   learning.reject(schemaHash, conversation.refused.modes);
   learning.count({ ...answer, schemaHash, warnings: lesson?.warnings ?? [] });
+}
+
+/** Where there are models to go to, counts which of them was right about a document, and which were not. */
+function learnOfModels({ learning, input }: Shard, { document, conversation, lesson }: Begun): void {
+  const { prepared, rejected, route, outcome } = conversation;
+  if (learning === undefined || prepared.nextModels === undefined || outcome === undefined) return;
+  const start = lesson?.route ?? prepared;
+  const asked = new Set(rejected.map(({ ask }) => nameOf(ask.route ?? start)));
+  if (outcome.success) asked.add(nameOf(route));
+  const accepted = outcome.success ? nameOf(route) : undefined;
+  const models = [...asked].map(
+    (name) => [name, { documents: 1, accepted: name === accepted ? 1 : 0 }] as const,
+  );
+  learning.countModels(schemaHashOf(input, document), Object.fromEntries(models));
+}
+
+function nameOf({ provider, model }: { readonly provider: string; readonly model: string }): string {
+  return `${provider}/${model}`;
 }
 
 /** What no strategy can do anything about: a fault of this one document, which its outcome tells. */

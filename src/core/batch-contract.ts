@@ -50,6 +50,8 @@ export interface LearntByBatch {
   readonly hints: readonly string[];
   /** Modes that documents start in rather than in the one they were to. */
   readonly modes: readonly ResolvedMode[];
+  /** Models, `provider/model`, that documents begin with rather than with the one they were to. */
+  readonly models: readonly string[];
   /** Modes that the provider refuses, and that no document is asked in any more. */
   readonly rejectedModes: readonly ResolvedMode[];
 }

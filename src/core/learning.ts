@@ -24,6 +24,15 @@ export interface LearntOfSchema {
   readonly modes: Readonly<Record<string, TriedMode>>;
   /** Modes that a provider does not take, named in the same way. */
   readonly rejectedModes: readonly string[];
+  /** How documents ended with each model, `provider/model`, that was asked about them; where there are several. */
+  readonly models?: Readonly<Record<string, TriedModel>>;
+}
+
+/** How documents about which one model was asked ended with it. */
+export interface TriedModel {
+  readonly documents: number;
+  /** Of those, the ones it was right about in the end. */
+  readonly accepted: number;
 }
 
 /** Where first answers go wrong, and in what way. */
@@ -51,13 +60,19 @@ export interface Lesson {
   /** Where another mode than the settings' does better. */
   readonly mode?: ResolvedMode;
   readonly rejectedModes: readonly ResolvedMode[];
+  /** Where another model than the settings' does better. */
+  readonly route?: Route;
 }
 
 /** By the hash of the schema. */
 export type Lessons = Readonly<Record<string, Lesson>>;
 
 /** Whom a batch asks, and in which modes. */
-export type ModesOfModel = Pick<Route, 'provider' | 'model'> & PreparedModes;
+export type ModesOfModel = Pick<Route, 'provider' | 'model'> &
+  PreparedModes & {
+    /** Whom it asks in turn after the first. */
+    readonly nextModels?: readonly Route[];
+  };
 
 /** All of it, as a batch keeps it. */
 export interface BatchLearning {
@@ -86,6 +101,10 @@ const MOST_WARNINGS = 5;
 /** A mode is left where so many answers in it, and such a share of them, were not JSON. */
 const LEAST_ANSWERS_OF_MODE = 20;
 const LEAST_SHARE_OF_JSON_ERRORS = 0.2;
+/** The first model is left where it was right about so few, of so many documents, and another one about more. */
+const LEAST_DOCUMENTS_OF_FIRST_MODEL = 20;
+const LEAST_DOCUMENTS_OF_NEXT_MODEL = 8;
+const LEAST_GAIN = 0.2;
 /** How many problems there are beyond those that are told: of no field. */
 const REST = /^and \d+ more problems$/;
 /** Counts travel in signals and are kept with the batch. */
@@ -132,6 +151,15 @@ export function addRejectedModes(
   return mergeLearnt(learnt, { [schemaHash]: { ...UNCOUNTED, rejectedModes } });
 }
 
+/** Counts how a document ended, with each of the models that were asked about it. */
+export function addModels(
+  learnt: Learnt,
+  schemaHash: string,
+  models: Readonly<Record<string, TriedModel>>,
+): Learnt {
+  return mergeLearnt(learnt, { [schemaHash]: { ...UNCOUNTED, models } });
+}
+
 /** The sum of two counts: the same in whatever order, and however grouped, several are added. */
 export function mergeLearnt(one: Learnt, other: Learnt): Learnt {
   const hashes = [...new Set([...Object.keys(one), ...Object.keys(other)])].toSorted();
@@ -147,12 +175,29 @@ function mergeOfSchema(one: LearntOfSchema, other: LearntOfSchema): LearntOfSche
     problems.set(key, { ...problem, count: problem.count + (problems.get(key)?.count ?? 0) });
   }
   const names = [...new Set([...Object.keys(one.modes), ...Object.keys(other.modes)])].toSorted();
+  const models = [
+    ...new Set([...Object.keys(one.models ?? {}), ...Object.keys(other.models ?? {})]),
+  ].toSorted();
   return {
     firstAnswers: one.firstAnswers + other.firstAnswers,
     problems: [...problems.values()].toSorted(byCount),
     warned: sumsOf(one.warned, other.warned),
     modes: Object.fromEntries(names.map((name) => [name, sumOfMode(one.modes[name], other.modes[name])])),
     rejectedModes: [...new Set([...one.rejectedModes, ...other.rejectedModes])].toSorted(),
+    ...(models.length === 0
+      ? {}
+      : {
+          models: Object.fromEntries(
+            models.map((name) => [name, sumOfModel(one.models?.[name], other.models?.[name])]),
+          ),
+        }),
+  };
+}
+
+function sumOfModel(one: TriedModel | undefined, other: TriedModel | undefined): TriedModel {
+  return {
+    documents: (one?.documents ?? 0) + (other?.documents ?? 0),
+    accepted: (one?.accepted ?? 0) + (other?.accepted ?? 0),
   };
 }
 
@@ -184,8 +229,9 @@ export function boundedLearnt(learnt: Learnt): Learnt {
 /** Whether it has something from which others could learn: of right answers there is nothing to tell. */
 export function hasNews(learnt: Learnt): boolean {
   return Object.values(learnt).some(
-    ({ problems, modes, rejectedModes }) =>
+    ({ problems, modes, rejectedModes, models = {} }) =>
       problems.length > 0 ||
+      Object.values(models).some(({ documents, accepted }) => accepted < documents) ||
       rejectedModes.length > 0 ||
       Object.values(modes).some(({ jsonErrors }) => jsonErrors > 0),
   );
@@ -214,8 +260,34 @@ export function lessonFrom(
     (it) => learnt.modes[modeOfModel(settings, it)],
   );
   const other = mode === undefined || mode === settings.mode ? undefined : mode;
-  if (warnings.length === 0 && rejectedModes.length === 0 && other === undefined) return undefined;
-  return { warnings, rejectedModes, ...(other === undefined ? {} : { mode: other }) };
+  const route = before?.route ?? betterModel(learnt, settings);
+  const isEmpty = warnings.length === 0 && rejectedModes.length === 0;
+  if (isEmpty && other === undefined && route === undefined) return undefined;
+  return {
+    warnings,
+    rejectedModes,
+    ...(other === undefined ? {} : { mode: other }),
+    ...(route === undefined ? {} : { route }),
+  };
+}
+
+/** The next model that is right about the most documents, where it clearly is about more than the first. */
+function betterModel(
+  { models = {} }: LearntOfSchema,
+  { provider, model, nextModels = [] }: ModesOfModel,
+): Route | undefined {
+  const first = models[`${provider}/${model}`];
+  if (first === undefined || first.documents < LEAST_DOCUMENTS_OF_FIRST_MODEL) return undefined;
+  const shareOf = (route: Route): number => {
+    const { documents, accepted } = models[`${route.provider}/${route.model}`] ?? {
+      documents: 0,
+      accepted: 0,
+    };
+    return documents < LEAST_DOCUMENTS_OF_NEXT_MODEL ? 0 : accepted / documents;
+  };
+  const [best] = nextModels.toSorted((one, other) => shareOf(other) - shareOf(one));
+  const gain = best === undefined ? 0 : shareOf(best) - first.accepted / first.documents;
+  return gain >= LEAST_GAIN ? best : undefined;
 }
 
 /** Adds what a shard has counted, and draws lessons from it. */
@@ -234,27 +306,35 @@ export function learnFrom(
 
 /** How a batch asks for documents of a schema. */
 export function modesFor({ settings, ownSchemas }: PreparedBatch, schemaHash: string): ModesOfModel {
-  const { provider, model } = settings;
+  const { provider, model, nextModels } = settings;
   const { mode, stricterModes } = ownSchemas[schemaHash] ?? settings;
-  return { provider, model, mode, stricterModes };
+  const asked = { provider, model, mode, stricterModes };
+  return nextModels === undefined ? asked : { ...asked, nextModels };
 }
 
 /** What two places have found out about one schema; the first goes before the second. */
 export function joinLessons(one: Lesson | undefined, other: Lesson | undefined): Lesson | undefined {
   if (one === undefined || other === undefined) return one ?? other;
   const mode = one.mode ?? other.mode;
+  const route = one.route ?? other.route;
   return {
     warnings: withWarnings(one.warnings, other.warnings),
     rejectedModes: [...new Set([...one.rejectedModes, ...other.rejectedModes])].toSorted(),
     ...(mode === undefined ? {} : { mode }),
+    ...(route === undefined ? {} : { route }),
   };
 }
 
 /** A lesson as conversations take it. */
 export function startOf(lesson: Lesson | undefined): LearntStart | undefined {
   if (lesson === undefined) return undefined;
-  const { mode, rejectedModes } = lesson;
-  return { hints: hintsOf(lesson), rejectedModes, ...(mode === undefined ? {} : { mode }) };
+  const { mode, rejectedModes, route } = lesson;
+  return {
+    hints: hintsOf(lesson),
+    rejectedModes,
+    ...(mode === undefined ? {} : { mode }),
+    ...(route === undefined ? {} : { route }),
+  };
 }
 
 /** The lines that warn of problems: `- Field 'items[].price': expected number`. */
@@ -270,6 +350,9 @@ export function learntByBatch(lessons: Lessons): LearntByBatch | null {
   return {
     hints: [...new Set(all.flatMap(hintsOf))],
     modes: [...new Set(modes)],
+    models: [
+      ...new Set(all.flatMap(({ route }) => (route === undefined ? [] : `${route.provider}/${route.model}`))),
+    ],
     rejectedModes: [...new Set(all.flatMap(({ rejectedModes }) => rejectedModes))],
   };
 }

@@ -45,6 +45,8 @@ export interface LearntStart {
   readonly mode?: ResolvedMode;
   /** Modes that the provider does not take. */
   readonly rejectedModes: readonly ResolvedMode[];
+  /** One of `nextModels` that does better than the first. */
+  readonly route?: Route;
 }
 
 /** Requests that a provider does not take. */
@@ -212,11 +214,22 @@ function nextAsk(settings: StrategySettings, history: readonly RejectedAnswerRec
   const place = `attempt ${counted} of ${retry.maxAttempts}`;
   const last = history.at(-1);
   if (last === undefined) {
-    const mode = permittedMode(settings, undefined, learnt?.mode ?? settings.mode);
+    const start = learnt?.route;
+    const mode = permittedMode(settings, start, learnt?.mode ?? settings.mode);
     if (mode === undefined) return undefined;
     const hints = learnt?.hints ?? [];
-    if (hints.length === 0) return { attempt, mode, carry: 'nothing', why: place };
-    return { attempt, mode, carry: 'nothing', hints, why: `${place}: warned of what often goes wrong` };
+    const whys = [
+      ...(start === undefined ? [] : [`${start.provider}/${start.model} does better`]),
+      ...(hints.length === 0 ? [] : ['warned of what often goes wrong']),
+    ];
+    return {
+      attempt,
+      mode,
+      carry: 'nothing',
+      ...(hints.length === 0 ? {} : { hints }),
+      ...(start === undefined ? {} : { route: start }),
+      why: whys.length === 0 ? place : `${place}: ${whys.join(', ')}`,
+    };
   }
   const why = `${place}: ${describe(last.problem)}`;
   const { mode: before } = last.ask;
@@ -304,7 +317,7 @@ function nextMove(
   } as const;
   const made = movesMade(history);
   if (made === 0) return { ...ask, ...fresh, why: `${ask.why} again; asked afresh, warned of it` };
-  const route = settings.nextModels?.[made - 1];
+  const route = modelsToGoTo(settings)[made - 1];
   if (route === undefined) return ask;
   const mode = permittedMode(settings, route, ask.mode);
   if (mode === undefined) return undefined;
@@ -342,8 +355,14 @@ function movesMade(history: readonly RejectedAnswerRecord[]): number {
   return history.filter(({ ask }) => ask.isFresh === true).length;
 }
 
-function movesThereAre({ nextModels = [] }: StrategySettings): number {
-  return 1 + nextModels.length;
+function movesThereAre(settings: StrategySettings): number {
+  return 1 + modelsToGoTo(settings).length;
+}
+
+/** Without the one that it began with. */
+function modelsToGoTo({ nextModels = [], learnt }: StrategySettings): readonly Route[] {
+  const start = learnt?.route;
+  return nextModels.filter(({ provider, model }) => provider !== start?.provider || model !== start.model);
 }
 
 /** What is still to come of a record of which a cut answer has said a part; undefined where it is to be asked for otherwise. */

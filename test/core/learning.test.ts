@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Problem, ProblemDetail, Verdict } from '../../src/core/contract.ts';
 import {
   addFirstAnswer,
+  addModels,
   addRejectedModes,
   boundedLearnt,
   hasNews,
@@ -218,6 +219,35 @@ describe('the mode in which documents start', () => {
     const refused = addRejectedModes({}, 'a', ['openai/m json_schema', 'other/m tool']);
     expect(lessonOf(refused)).toEqual({ warnings: [], rejectedModes: ['json_schema'], mode: 'tool' });
     expect(startOf(lessonOf(refused))).toEqual({ hints: [], rejectedModes: ['json_schema'], mode: 'tool' });
+  });
+});
+
+describe('the model with which documents start', () => {
+  const better = { provider: 'openai', model: 'better', simulated: false };
+  const worse = { provider: 'other', model: 'worse', simulated: false };
+  const settings = { ...SETTINGS, nextModels: [worse, better] };
+  const routeOf = (models: Parameters<typeof addModels>[2], before?: Lesson) =>
+    lessonFrom(before, addModels({}, 'a', models)['a']!, settings)?.route;
+  const tried = (documents: number, accepted: number) => ({ documents, accepted });
+
+  it('is the one that is right about clearly more, of enough documents', () => {
+    const models = {
+      'openai/m': tried(20, 10),
+      'other/worse': tried(10, 6),
+      'openai/better': tried(8, 8),
+    };
+    expect(routeOf(models)).toEqual(better);
+    expect(routeOf({ ...models, 'openai/m': tried(19, 10) })).toBeUndefined();
+    expect(routeOf({ ...models, 'openai/m': tried(20, 17) })).toBeUndefined();
+    expect(routeOf({ ...models, 'openai/better': tried(7, 7) })).toBeUndefined();
+  });
+
+  it('stays, whatever comes, and goes before another that was found elsewhere', () => {
+    const before = { warnings: [], rejectedModes: [], route: better };
+    expect(routeOf({ 'openai/m': tried(100, 100) }, before)).toEqual(better);
+    expect(joinLessons(before, { ...before, route: worse })?.route).toEqual(better);
+    expect(startOf(before)?.route).toEqual(better);
+    expect(learntByBatch({ a: before })?.models).toEqual(['openai/better']);
   });
 });
 

@@ -338,6 +338,22 @@ describe('adaptive', () => {
       why: 'attempt 1 of 10: warned of what often goes wrong',
     });
   });
+
+  it('starts with the model that does better, stays with it, and goes to the others where it makes no progress', () => {
+    const better = { provider: 'p', model: 'better', simulated: false };
+    const third = { provider: 'p', model: 'third', simulated: false };
+    const learnt = { hints: [], rejectedModes: [], route: better };
+    const given = { ...settings, learnt, nextModels: [better, third] };
+    expect(ask(nextStep(given, []))).toMatchObject({
+      route: better,
+      why: 'attempt 1 of 10: p/better does better',
+    });
+    const again = rejected(same(wrong('a')));
+    expect(ask(nextStep(given, play(given, again))).route).toEqual(better);
+    expect(ask(nextStep(given, play(given, again, again)))).toMatchObject({ isFresh: true, route: better });
+    expect(ask(nextStep(given, play(given, again, again, again))).route).toEqual(third);
+    expect(reason(nextStep(given, play(given, again, again, again, again)))).toBe('futile');
+  });
 });
 
 test.each<[types: readonly ProblemType[], why: string]>([

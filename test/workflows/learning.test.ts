@@ -130,6 +130,7 @@ describe('a batch in which one field goes wrong in 40 % of first answers', () =>
         learnt: {
           hints: [expect.stringMatching(/^- Field 'number': expected/)],
           modes: [],
+          models: [],
           rejectedModes: [],
         },
       });
@@ -238,6 +239,23 @@ describe('what was learnt', () => {
           succeeded: 200,
           learnt: { hints: [], rejectedModes: ['json_schema'] },
         });
+        expect(callsOf(scene, 100, 200)).toBe(100);
+      },
+    ));
+
+  it('is that another model does better: later documents begin with it', () =>
+    underWay(
+      {
+        count: 200,
+        concurrency: 10,
+        models: ['reading/better'],
+        retry: { baseDelayMs: 20, maxDelayMs: 100, maxProviderRetries: 1, maxAttempts: 4 },
+        answering: ({ text, request }) =>
+          request.model === 'better' ? right(text) : '{"name": "thing", "number": "never"}',
+      },
+      async (scene) => {
+        const status = await scene.batch.done();
+        expect(status).toMatchObject({ succeeded: 200, learnt: { models: ['reading/better'] } });
         expect(callsOf(scene, 100, 200)).toBe(100);
       },
     ));

@@ -129,10 +129,11 @@ function linesOf(status: BatchStatus): readonly string[] {
 /** One line for each thing that documents are told, or do otherwise. */
 function learntLines({ learnt }: BatchStatus): readonly string[] {
   if (learnt === null) return [];
-  const { hints, modes, rejectedModes } = learnt;
+  const { hints, modes, models, rejectedModes } = learnt;
   const lines = [
     ...hints.map((hint) => hint.replace(/^- /, '')),
     ...modes.map((mode) => `begins with ${mode}`),
+    ...models.map((model) => `begins with ${model}`),
     ...rejectedModes.map((mode) => `the provider takes no ${mode}`),
   ];
   return lines.map((line, index) => `  ${index === 0 ? 'learnt' : '      '}       ${line}`);
