@@ -602,12 +602,15 @@ function describing(schema: JsonObject): JsonObject {
 /** Of what a text may be long, which strict mode does not take, the model is told in words. */
 function withLengths(schema: JsonObject): JsonObject {
   const { description, minLength, maxLength } = schema;
-  const words = [
+  const lengths = [
     ...(typeof minLength === 'number' && minLength > 0 ? [`at least ${characters(minLength)}`] : []),
     ...(typeof maxLength === 'number' ? [`at most ${characters(maxLength)}`] : []),
   ].join(', ');
-  if (words === '') return schema;
-  return { ...schema, description: typeof description === 'string' ? `${description} (${words})` : words };
+  if (lengths === '') return schema;
+  return {
+    ...schema,
+    description: typeof description === 'string' ? `${description} (${lengths})` : lengths,
+  };
 }
 
 function characters(count: number): string {

@@ -29,7 +29,8 @@ import type { StatsStore } from './stats.ts';
 import { StoreError } from './store-errors.ts';
 import type { Tables } from './tables.ts';
 
-const MIGRATION_TIMEOUT_MS = 60_000;
+/** Counting a million answers of an older store takes two minutes. */
+const MIGRATION_TIMEOUT_MS = 900_000;
 const LATEST_MIGRATION = Object.keys(MIGRATIONS).toSorted().at(-1);
 
 /** Where documents, answers and outcomes are kept. Every write is idempotent on its natural key. */

@@ -222,14 +222,19 @@ describe('the mode in which documents start', () => {
   });
 });
 
-describe('the model with which documents start', () => {
-  const better = { provider: 'openai', model: 'better', simulated: false };
-  const worse = { provider: 'other', model: 'worse', simulated: false };
-  const settings = { ...SETTINGS, nextModels: [worse, better] };
-  const routeOf = (models: Parameters<typeof addModels>[2], before?: Lesson) =>
-    lessonFrom(before, addModels({}, 'a', models)['a']!, settings)?.route;
-  const tried = (documents: number, accepted: number) => ({ documents, accepted });
+const better = { provider: 'openai', model: 'better', simulated: false };
+const worse = { provider: 'other', model: 'worse', simulated: false };
 
+function routeOf(models: Parameters<typeof addModels>[2], before?: Lesson) {
+  const settings = { ...SETTINGS, nextModels: [worse, better] };
+  return lessonFrom(before, addModels({}, 'a', models)['a']!, settings)?.route;
+}
+
+function tried(documents: number, accepted: number) {
+  return { documents, accepted };
+}
+
+describe('the model with which documents start', () => {
   it('is the one that is right about clearly more, of enough documents', () => {
     const models = {
       'openai/m': tried(20, 10),
