@@ -53,11 +53,11 @@ function cutOff(
   record: Json,
   { mapBack = same }: JudgeOptions,
 ): Pick<Rejection, 'record' | 'rest'> {
-  const said = completedFields(text) ?? {};
-  const rest = wanted.filter((path) => !Object.hasOwn(said, path));
+  const given = completedFields(text) ?? {};
+  const rest = wanted.filter((path) => !Object.hasOwn(given, path));
   if (rest.length === wanted.length) return {};
-  const known = wanted.filter((path) => Object.hasOwn(said, path));
-  return { record: withFields(record, known, objectIn(mapBack(said)) ?? said), rest };
+  const known = wanted.filter((path) => Object.hasOwn(given, path));
+  return { record: withFields(record, known, objectIn(mapBack(given)) ?? given), rest };
 }
 
 /** An answer that has only some fields of a record, each under its path. */
