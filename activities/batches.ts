@@ -17,7 +17,7 @@ import type { DocumentOutcome, StoredOutcome } from '../src/core/stored-outcome.
 import { NO_USAGE } from '../src/core/usage.ts';
 import type { StoredAttempt } from '../src/store/attempts.ts';
 import type { StoredBatch } from '../src/store/batches.ts';
-import { modesFor, prepareSettings, searchableIn } from './prepare.ts';
+import { modesNotRefused, prepareSettings, searchableIn } from './prepare.ts';
 import { invalidInput } from './world.ts';
 import type { World } from './world.ts';
 
@@ -105,7 +105,7 @@ async function prepare(world: World, id: string, settings: BatchSettings): Promi
   const mode = settings.mode ?? 'auto';
   const ownSchemas = own.map(({ name, jsonSchema: content }) => ({
     name,
-    ...modesFor(world, { mode, route: rest, jsonSchema: content }),
+    ...modesNotRefused(world, { mode, route: rest, jsonSchema: content }),
   }));
   return {
     settings: { ...rest, schema: { name: schema.name } },

@@ -115,7 +115,7 @@ export function prepareSettings(world: World, settings: unknown): PreparedExtrac
  * The modes in which a schema is asked for, without those that this worker has seen the model's provider refuse: preparing is an
  * activity, so that what it knew then is in the history.
  */
-export function modesFor(
+export function modesNotRefused(
   world: World,
   options: { readonly mode: Mode; readonly route: Route; readonly jsonSchema: JsonObject },
 ): PreparedModes {
@@ -146,7 +146,7 @@ function prepare(world: World, given: z.output<typeof settingsShape>): PreparedE
     schema: reference,
     ...(systemPrompt === undefined ? {} : { systemPrompt }),
     strategy,
-    ...modesFor(world, { mode, route: call, jsonSchema }),
+    ...modesNotRefused(world, { mode, route: call, jsonSchema }),
     coerce,
     transcript,
     ...nextModels(world, given.models, call),

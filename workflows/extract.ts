@@ -8,7 +8,7 @@ import type { Conversation } from './conversation.ts';
 import { prepareExtraction, store } from './house-activities.ts';
 import { detourOf, modelActivitiesFor, spentBy } from './model-activities.ts';
 import { awaitReview, listenForReview } from './review.ts';
-import type { Review, Waiting } from './review.ts';
+import type { Review } from './review.ts';
 import { tellSearch } from './search-attributes.ts';
 import { storedOutcome } from './stored-outcome.ts';
 
@@ -23,15 +23,14 @@ export const conversationQuery = defineQuery<ConversationState | null>('conversa
  */
 export async function extract(input: ExtractInput): Promise<Outcome> {
   let conversation: Conversation | undefined;
-  let waiting: Waiting | undefined;
   setHandler(conversationQuery, () => {
     if (conversation === undefined) return null;
     const state = stateOf(conversation);
-    return review.isOpen ? { ...state, status: 'review' } : state;
+    return review.waiting !== undefined ? { ...state, status: 'review' } : state;
   });
 
-  const review: Review = { isOpen: false, decided: undefined };
-  listenForReview(review, () => waiting);
+  const review: Review = { waiting: undefined, decided: undefined };
+  listenForReview(review);
 
   const { document } = input;
   // A later run under the same id is another round.
@@ -58,7 +57,7 @@ export async function extract(input: ExtractInput): Promise<Outcome> {
   const stored = storedOutcome(conversation, outcome);
   await store.recordExtraction({ id: document.id, round, outcome: stored });
   if (stored.reviewUntil === undefined) return outcome;
-  waiting = { outcome, settings, id: document.id, round };
+  const waiting = { outcome, settings, id: document.id, round };
   const reviewed = await awaitReview(review, waiting, stored.reviewUntil);
   if (reviewed.success) tellSearch(settings, { outcome: 'success' });
   return reviewed;

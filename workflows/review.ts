@@ -1,6 +1,7 @@
 /** An extraction that waits for a person. */
 import {
   ApplicationFailure,
+  allHandlersFinished,
   condition,
   defineUpdate,
   setCurrentDetails,
@@ -27,15 +28,15 @@ export interface Waiting {
 
 /** What is decided of an extraction that was given up. */
 export interface Review {
-  /** Whether a person can do something now. */
-  isOpen: boolean;
+  /** As long as a person can do something. */
+  waiting: Waiting | undefined;
   decided: 'given up' | Outcome | undefined;
 }
 
 /** Listens from the first, so that whoever comes too early or too late is told so. */
-export function listenForReview(review: Review, waiting: () => Waiting | undefined): void {
-  const requireOpen = (): void => {
-    if (review.isOpen && review.decided === undefined) return;
+export function listenForReview(review: Review): void {
+  const requireWaiting = (): Waiting => {
+    if (review.waiting !== undefined && review.decided === undefined) return review.waiting;
     throw ApplicationFailure.nonRetryable(
       'Expected an extraction that waits for a person, got one that does not, or not any more. See its outcome.',
       'invalid_input',
@@ -44,9 +45,7 @@ export function listenForReview(review: Review, waiting: () => Waiting | undefin
   setHandler(
     correctUpdate,
     async ({ data, by }: CorrectionInput): Promise<Verdict> => {
-      const now = waiting();
-      if (now === undefined) throw new Error('Expected an outcome to correct, got none.');
-      const { outcome, settings, id, round } = now;
+      const { outcome, settings, id, round } = requireWaiting();
       const correction = { by: by ?? null, at: new Date().toISOString() };
       const { schema, coerce } = settings;
       const verdict = await store.correct({ id, round, schema, coerce, data, correction });
@@ -63,15 +62,15 @@ export function listenForReview(review: Review, waiting: () => Waiting | undefin
       }
       return verdict;
     },
-    { validator: (_entered: CorrectionInput) => requireOpen() },
+    { validator: (_entered: CorrectionInput) => void requireWaiting() },
   );
   setHandler(
     giveUpUpdate,
     async () => {
-      await store.endReview({ id: waiting()?.id ?? '' });
+      await store.endReview({ id: requireWaiting().id });
       review.decided ??= 'given up';
     },
-    { validator: requireOpen },
+    { validator: () => void requireWaiting() },
   );
 }
 
@@ -83,7 +82,7 @@ export function listenForReview(review: Review, waiting: () => Waiting | undefin
  */
 export async function awaitReview(review: Review, waiting: Waiting, until: number): Promise<Outcome> {
   const { outcome } = waiting;
-  review.isOpen = true;
+  review.waiting = waiting;
   const last = outcome.errors.at(-1)?.message ?? '';
   setCurrentDetails(
     `**Waits for a person** (${outcome.stopped}): the update \`correct\` with the data, or \`giveUp\`\n\n${last}`,
@@ -92,7 +91,9 @@ export async function awaitReview(review: Review, waiting: Waiting, until: numbe
   if (until === NO_DEADLINE) await condition(isDecided);
   else
     await condition(isDecided, Math.max(1, until - Date.now()), { summary: 'until nobody may correct it' });
-  review.isOpen = false;
+  review.waiting = undefined;
+  // What is being written down when the deadline passes has come in time.
+  await condition(allHandlersFinished);
   const { decided } = review;
   if (decided === undefined || decided === 'given up') {
     setCurrentDetails(`**Not corrected** (${decided ?? 'the deadline has passed'}): ${outcome.stopped}`);

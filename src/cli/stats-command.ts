@@ -1,5 +1,5 @@
 import type { Stats, StatsFilter } from '../core/stats.ts';
-import { grouped } from './batch/progress-line.ts';
+import { grouped } from '../core/grouped.ts';
 import { storedBatch } from './batch/stored-batch.ts';
 import { EXIT, UsageError } from './exit-codes.ts';
 import { print } from './output.ts';

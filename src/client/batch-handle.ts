@@ -29,7 +29,7 @@ import type { Store } from '../store/open-store.ts';
 import type { Review } from '../store/reviews.ts';
 import { requireConcurrency } from './batch-options.ts';
 import { coordinatorOf, stateOf } from './coordinator.ts';
-import { correctionsOf } from './corrections.ts';
+import { correctionsOf, waitingIn } from './corrections.ts';
 import type { EnteredData } from './corrections.ts';
 import { InvalidInputError } from './invalid-input-error.ts';
 import { requireBatch, requireUnderWay } from './require-batch.ts';
@@ -210,19 +210,8 @@ export class BatchHandle<T = Json> {
    * The documents that wait for a person, in the order of their ids: those of a batch with `onExhausted: 'review'` whose
    * answers were wrong to the last, until their deadline.
    */
-  async *review(): AsyncGenerator<Review, void, void> {
-    for (let afterId = ''; ;) {
-      const page = await this.#store.reviews.waiting({
-        batchId: this.id,
-        afterId,
-        limit: RESULTS_TOGETHER,
-        now: Date.now(),
-      });
-      const last = page.at(-1);
-      if (last === undefined) return;
-      afterId = last.documentId;
-      yield* page;
-    }
+  review(): AsyncGenerator<Review, void, void> {
+    return waitingIn(this.#store, this.id);
   }
 
   /**

@@ -1,11 +1,26 @@
 import { compileSchema } from '../core/compile-schema.ts';
 import type { CompiledSchema } from '../core/compile-schema.ts';
-import type { Verdict } from '../core/contract.ts';
+import type { Rejection, Verdict } from '../core/contract.ts';
+import type { Correction } from '../core/correction.ts';
 import { judgeRecord } from '../core/judge.ts';
 import type { Json } from '../core/json.ts';
 import type { StoredBatch } from '../store/batches.ts';
 import type { Store } from '../store/open-store.ts';
+import type { CorrectedDocument, Review } from '../store/reviews.ts';
 import { InvalidInputError } from './invalid-input-error.ts';
+
+const READ_TOGETHER = 200;
+
+/** What waits for a person in a batch, in the order of the documents' ids. */
+export async function* waitingIn(store: Store, batchId: string): AsyncGenerator<Review, void, void> {
+  for (let afterId = ''; ;) {
+    const page = await store.reviews.waiting({ batchId, afterId, limit: READ_TOGETHER, now: Date.now() });
+    const last = page.at(-1);
+    if (last === undefined) return;
+    afterId = last.documentId;
+    yield* page;
+  }
+}
 
 /** Data that a person has entered for a document of a batch. */
 export interface EnteredData {
@@ -16,12 +31,10 @@ export interface EnteredData {
 /** What is entered by hand for one batch: judged by the schemas of its documents. */
 export interface Corrections {
   /**
-   * Whether the data is in the document's schema.
+   * Judges data by the document's schema, and writes it down where it is in it.
    *
    * @throws {InvalidInputError} for a document that there is none of, that is not done yet, or that the model extracted.
    */
-  judge(entered: EnteredData): Promise<Verdict>;
-  /** Judges it, and writes it down where it is in the schema. @throws {InvalidInputError} as {@link judge}. */
   correct(entered: EnteredData, by: string | undefined): Promise<Verdict>;
   /**
    * Corrects all of them, or none where any cannot be corrected or is not in its schema.
@@ -54,38 +67,45 @@ export function correctionsOf(store: Store, batch: StoredBatch): Corrections {
     }
     return judgeRecord(data, await schema(hash), prepared.settings);
   };
-  const correct = async (entered: EnteredData, by: string | undefined): Promise<Verdict> => {
-    const verdict = await judge(entered);
-    if (verdict.status === 'rejected') return verdict;
-    const correction = { by: by ?? null, at: new Date().toISOString() };
-    const { data } = verdict;
-    await store.reviews.correct({ batchId, documentId: entered.id, round, data, correction });
-    return verdict;
-  };
   return {
-    judge,
-    correct,
+    async correct(entered, by) {
+      const verdict = await judge(entered);
+      if (verdict.status === 'rejected') return verdict;
+      const document = { documentId: entered.id, data: verdict.data, correction: correctionBy(by) };
+      await store.reviews.correct({ ...document, batchId, round });
+      return verdict;
+    },
     async correctAll(entered, by) {
+      const correction = correctionBy(by);
+      const documents: CorrectedDocument[] = [];
       const wrong = new Map<number, string>();
       for (const [index, each] of entered.entries()) {
-        const problem = await problemOf(judge, each);
-        if (problem !== undefined) wrong.set(index, problem);
+        const verdict = await verdictOrProblem(judge(each));
+        if (typeof verdict === 'string') wrong.set(index, verdict);
+        else if (verdict.status === 'rejected') wrong.set(index, problemsIn(verdict));
+        else documents.push({ documentId: each.id, data: verdict.data, correction });
       }
-      if (wrong.size === 0) for (const each of entered) await correct(each, by);
+      if (wrong.size === 0) await store.reviews.correctAll({ batchId, round, documents });
       return wrong;
     },
   };
 }
 
-async function problemOf(judge: Corrections['judge'], entered: EnteredData): Promise<string | undefined> {
+function correctionBy(by: string | undefined): Correction {
+  return { by: by ?? null, at: new Date().toISOString() };
+}
+
+async function verdictOrProblem(judged: Promise<Verdict>): Promise<Verdict | string> {
   try {
-    const verdict = await judge(entered);
-    if (verdict.status === 'accepted') return undefined;
-    return verdict.problem.details.map(({ path, message }) => `${path || '(data)'}: ${message}`).join('; ');
+    return await judged;
   } catch (error) {
     if (error instanceof InvalidInputError) return error.message;
     throw error;
   }
+}
+
+function problemsIn({ problem }: Rejection): string {
+  return problem.details.map(({ path, message }) => `${path || '(data)'}: ${message}`).join('; ');
 }
 
 function whyNot({

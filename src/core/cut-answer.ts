@@ -1,9 +1,7 @@
 /** What an answer that was cut off has said in full. Nothing is closed or guessed: what was being written is left out. */
+import { mayHoldInexactNumber } from './inexact-number.ts';
 import { isJsonObject } from './json.ts';
 import type { Json, JsonObject } from './json.ts';
-
-/** Only texts that hold one of these can hold a number that is not read exactly. */
-const LONG_NUMBER = /\d{16}|\d[eE]\+?\d{3}/;
 
 /** The fields of the root object whose values end before another one begins; undefined where there is none. */
 export function completedFields(text: string): JsonObject | undefined {
@@ -11,7 +9,7 @@ export function completedFields(text: string): JsonObject | undefined {
   const end = start < 0 ? undefined : lastCommaOfRoot(text, start);
   if (end === undefined) return undefined;
   const complete = `${text.slice(start, end)}}`;
-  if (LONG_NUMBER.test(complete)) return undefined;
+  if (mayHoldInexactNumber(complete)) return undefined;
   try {
     const value = JSON.parse(complete) as Json;
     return isJsonObject(value) ? value : undefined;

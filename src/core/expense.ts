@@ -1,5 +1,6 @@
 /** What calls cost, held against what may be spent. */
 import type { Budget, Usage } from './contract.ts';
+import { grouped } from './grouped.ts';
 
 /** Tokens, of prompts and answers together, and US dollars. */
 export interface Expense {
@@ -59,8 +60,4 @@ export function wordsOfBudget({ maxTokens, maxCostUsd }: Budget): string {
 /** With as many digits as small amounts need. */
 function dollars(amount: number): string {
   return `$${amount >= 1 ? amount.toFixed(2) : amount.toPrecision(2)}`;
-}
-
-function grouped(count: number): string {
-  return count.toLocaleString('en');
 }

@@ -1,6 +1,12 @@
 /** Numbers that JavaScript would change in silence. */
 
 const INTEGER = /^-?\d+$/;
+const LONG_NUMBER = /\d{16}|\d[eE]\+?\d{3}/;
+
+/** Whether a text can hold a number that is not read exactly: few texts can, so that the others need no closer look. */
+export function mayHoldInexactNumber(text: string): boolean {
+  return LONG_NUMBER.test(text);
+}
 
 /**
  * Why a number in an answer cannot be taken: an integer that comes back with other digits (an account number, an id), or

@@ -67,6 +67,15 @@ export function parsePath(path: string): readonly PathStep[] | undefined {
   return steps;
 }
 
+/** An index, or a quoted key, in which a bracket is none. */
+const INDEX = /\[(\d+)\]|\["(?:[^"\\]|\\.)*"\]/g;
+
+/** The same place in all items of an array: `items[0].price` → `items[].price`. Undefined where it is no path, as in {@link parsePath}. */
+export function ofAllItems(path: string): string | undefined {
+  if (parsePath(path) === undefined) return undefined;
+  return path.replace(INDEX, (whole, index: string | undefined) => (index === undefined ? whole : '[]'));
+}
+
 function quotedKey(text: string): string | undefined {
   try {
     return String(JSON.parse(text));

@@ -5,7 +5,7 @@
 import type { LearntByBatch } from './batch-contract.ts';
 import type { ProblemDetail, ResolvedMode, Verdict } from './contract.ts';
 import { problemHint } from './feedback.ts';
-import { parsePath } from './json-path.ts';
+import { ofAllItems } from './json-path.ts';
 import type { PreparedBatch, PreparedModes, Route } from './prepared.ts';
 import { modeOfModel } from './strategy.ts';
 import type { LearntStart } from './strategy.ts';
@@ -399,18 +399,9 @@ function bestMode(
 }
 
 function fieldProblem({ path, kind, message }: ProblemDetail): FieldProblem {
-  return { path: ofAllItems(path), kind, message: message.slice(0, MAX_MESSAGE_CHARS) };
+  // A path that is none any more (a key was cut) is only good for the document it was found in, and stays as it is.
+  return { path: ofAllItems(path) ?? path, kind, message: message.slice(0, MAX_MESSAGE_CHARS) };
 }
-
-/** A path that is none any more (a key was cut) is only good for the document it was found in, and stays as it is. */
-function ofAllItems(path: string): string {
-  const steps = parsePath(path);
-  if (steps === undefined || !steps.some((step) => typeof step === 'number')) return path;
-  return path.replace(INDEX, (whole, index: string | undefined) => (index === undefined ? whole : '[]'));
-}
-
-/** An index, or a quoted key, in which a bracket is none. */
-const INDEX = /\[(\d+)\]|\["(?:[^"\\]|\\.)*"\]/g;
 
 function placeOf({ path, kind }: Pick<FieldProblem, 'path' | 'kind'>): string {
   return JSON.stringify([path, kind]);

@@ -2,7 +2,7 @@
 import type { Problem, Repair } from './contract.ts';
 import { findJson } from './find-json.ts';
 import type { FoundJson } from './find-json.ts';
-import { inexactNumber } from './inexact-number.ts';
+import { inexactNumber, mayHoldInexactNumber } from './inexact-number.ts';
 import { isJsonArray, isJsonObject } from './json.ts';
 import type { Json } from './json.ts';
 import { locateSyntaxError } from './locate-syntax-error.ts';
@@ -26,8 +26,6 @@ export interface ParseOptions {
 const MAX_DEPTH = 200;
 const EXCERPT_RADIUS = 20;
 const BYTE_ORDER_MARK = '\uFEFF';
-/** Only texts that hold one of these can hold a number that is not read exactly. */
-const LONG_NUMBER = /\d{16}|\d[eE]\+?\d{3}/;
 const FENCED_SCALAR = /^```[\w+.-]*\s([^`]*)```$/;
 const FENCE = '```';
 const FENCE_BEFORE = /```[\w+.-]*$/;
@@ -162,7 +160,7 @@ function accepted(
 ): ParsedAnswer {
   if (isDeeperThan(value, MAX_DEPTH)) return tooDeep(text, start);
   const source = text.slice(start, end);
-  if (LONG_NUMBER.test(source)) {
+  if (mayHoldInexactNumber(source)) {
     for (const token of scanJson(`[${source}]`, 0).tokens) {
       const message = token.kind === 'word' ? inexactNumber(token.text) : undefined;
       if (message !== undefined) return jsonError(text, { message, offset: start + token.start - 1 });

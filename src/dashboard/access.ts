@@ -11,7 +11,7 @@ const SESSION_MS = 12 * 3_600_000;
 /** Makes guessing slow: one guess after the other, for all who guess. */
 const WRONG_TOKEN_DELAY_MS = 500;
 /** What no form and no link of another site can send without being asked by the browser first. */
-export const ACTION_HEADER = 'x-durable-extract-dashboard';
+const ACTION_HEADER = 'x-durable-extract-dashboard';
 
 /** A request that is not answered, and why. */
 export interface Refusal {

@@ -1,13 +1,4 @@
-import {
-  accessSync,
-  constants,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { delimiter, isAbsolute, join, resolve } from 'node:path';
 import { messageOf } from './error-facts.ts';
 import { cacheFolder } from './cache-folder.ts';
@@ -17,6 +8,7 @@ import type { Environment, OnProgress } from './progress.ts';
 import { buildTemporalCli } from './temporal-build.ts';
 import { downloadTemporalCli, officialDownloads } from './temporal-download.ts';
 import { TEMPORAL_CLI_VERSION, probeTemporalVersion } from './temporal-version.ts';
+import { isExecutable } from './is-executable.ts';
 
 const EXECUTABLE = process.platform === 'win32' ? 'temporal.exe' : 'temporal';
 /** Longer than the slowest build that was seen, several times. */
@@ -217,13 +209,4 @@ function noneFound(tried: readonly string[]): string {
 
 function isFile(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -126,7 +126,7 @@ function recordAll(
         tallies.push(...talliesOfSecondAnswer({ ...attempt, askedAt: first.askedAt }, callsMore));
     }
     await addTallies(transaction, tallies);
-    return attempts.map((attempt) => kept.get(keyOf(attempt)) ?? attemptOf(rowOf(attempt)) ?? attempt);
+    return attempts.map((attempt) => kept.get(keyOf(attempt)) ?? attempt);
   });
 }
 

@@ -69,6 +69,12 @@ export interface ReviewStore {
   correct(
     options: CorrectedDocument & { readonly batchId: string; readonly round: number },
   ): Promise<boolean>;
+  /** The same for several: all of them, or none. */
+  correctAll(options: {
+    readonly batchId: string;
+    readonly round: number;
+    readonly documents: readonly CorrectedDocument[];
+  }): Promise<void>;
   /** No longer waits; stays as it is. @returns whether it waited. */
   giveUp(batchId: string, documentId: string): Promise<boolean>;
   /** What was entered by hand, by document, in rounds before this one. */
@@ -157,7 +163,11 @@ export function reviewStore(db: Kysely<Tables>): ReviewStore {
         .execute();
       return rows.map(({ batch_id: id }) => id);
     },
-    correct: (options) => correct(db, options),
+    correct: (options) => db.transaction().execute((transaction) => correct(transaction, options)),
+    correctAll: ({ batchId, round, documents }) =>
+      db.transaction().execute(async (transaction) => {
+        for (const document of documents) await correct(transaction, { ...document, batchId, round });
+      }),
     async giveUp(batchId, documentId) {
       const { numUpdatedRows } = await db
         .updateTable('outcomes')
@@ -189,33 +199,31 @@ export function reviewStore(db: Kysely<Tables>): ReviewStore {
 }
 
 /** The outcome that it takes the place of is taken out of the figures, in the same transaction. */
-function correct(
-  db: Kysely<Tables>,
+async function correct(
+  transaction: Kysely<Tables>,
   { batchId, documentId, round, data, correction }: Parameters<ReviewStore['correct']>[0],
 ): Promise<boolean> {
-  return db.transaction().execute(async (transaction) => {
-    const [before] = await heldOutcomes(transaction, batchId, [documentId]);
-    if (before === undefined || (before.success === 1 && before.correction === null)) return false;
-    const after: OutcomesTable = {
-      ...before,
-      round: Math.max(before.round, round),
-      success: 1,
-      stopped: null,
-      accepted_attempt: null,
-      review_until: null,
-      correction: JSON.stringify({ ...correction, data }),
-      finished_at: Date.parse(correction.at),
-    };
-    await transaction
-      .updateTable('outcomes')
-      .set(after)
-      .where('batch_id', '=', batchId)
-      .where('document_id', '=', documentId)
-      .execute();
-    await writeOutcomeProblems(transaction, { batchId, written: [after], replaced: [after] });
-    await addTallies(transaction, [tallyOfOutcome(before, -1), tallyOfOutcome(after, 1)]);
-    return true;
-  });
+  const [before] = await heldOutcomes(transaction, batchId, [documentId]);
+  if (before === undefined || (before.success === 1 && before.correction === null)) return false;
+  const after: OutcomesTable = {
+    ...before,
+    round: Math.max(before.round, round),
+    success: 1,
+    stopped: null,
+    accepted_attempt: null,
+    review_until: null,
+    correction: JSON.stringify({ ...correction, data }),
+    finished_at: Date.parse(correction.at),
+  };
+  await transaction
+    .updateTable('outcomes')
+    .set(after)
+    .where('batch_id', '=', batchId)
+    .where('document_id', '=', documentId)
+    .execute();
+  await writeOutcomeProblems(transaction, { batchId, written: [after], replaced: [after] });
+  await addTallies(transaction, [tallyOfOutcome(before, -1), tallyOfOutcome(after, 1)]);
+  return true;
 }
 
 /** What the column holds. */

@@ -4,7 +4,7 @@
  * hour and day; a range is read as whole days, then whole hours and minutes at its ends.
  */
 import type { Kysely } from 'kysely';
-import { formatPath, parsePath } from '../core/json-path.ts';
+import { ofAllItems } from '../core/json-path.ts';
 import { PROVIDER_FAILURE_TYPES } from '../core/contract.ts';
 import type { OutcomeError, Problem, ProviderFailure } from '../core/contract.ts';
 import { storableText } from '../core/storable-text.ts';
@@ -49,15 +49,7 @@ export interface ProblemName {
 
 /** `items[0].price` → `items[].price`. A key in brackets stays. */
 export function generalPath(path: string): string {
-  const steps = parsePath(path);
-  const text =
-    steps === undefined
-      ? path.replaceAll(/\[\d+\]/g, '[]')
-      : steps.reduce<string>((at, step) => {
-          if (typeof step === 'number') return `${at}[]`;
-          const key = formatPath([step]);
-          return at === '' || key.startsWith('[') ? `${at}${key}` : `${at}.${key}`;
-        }, '');
+  const text = ofAllItems(path) ?? path.replaceAll(/\[\d+\]/g, '[]');
   return storableText(text.slice(0, MAX_PATH_LENGTH));
 }
 
@@ -144,7 +136,7 @@ export function unansweredFailures(
 }
 
 /** Whether an outcome's error is a call that brought no answer. */
-export function isProviderFailure(error: OutcomeError): error is ProviderFailure {
+function isProviderFailure(error: OutcomeError): error is ProviderFailure {
   return PROVIDER_FAILURE_TYPES.some((type) => type === error.type) && 'delayMs' in error;
 }
 

@@ -26,7 +26,7 @@ const ALLOWED: ReadonlySet<string> = new Set([
 ]);
 
 /** A span that says ids, names and numbers only. */
-export function idsOnly(span: ReadableSpan): ReadableSpan {
+function idsOnly(span: ReadableSpan): ReadableSpan {
   const said: Partial<Record<keyof ReadableSpan, PropertyDescriptor>> = {
     attributes: { value: allowed(span.attributes) },
     status: { value: { code: span.status.code } },

@@ -2,10 +2,8 @@ import { execFile, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import {
-  accessSync,
   chownSync,
   closeSync,
-  constants,
   existsSync,
   globSync,
   mkdirSync,
@@ -23,6 +21,7 @@ import { promisify } from 'node:util';
 import { Client } from 'pg';
 import { freePort } from '../../src/stack/ports.ts';
 import { kill, textOf, until } from '../stack/temp-home.ts';
+import { isExecutable } from '../../src/stack/is-executable.ts';
 
 /** A PostgreSQL server of a test's own, as durable as one in production: only its folder is temporary. */
 export interface TestPostgres {
@@ -298,15 +297,6 @@ async function aptGet(...args: readonly string[]): Promise<void> {
 
 function hasPostgres(folder: string): boolean {
   return ['postgres', 'initdb'].every((name) => isExecutable(join(folder, name)));
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function newestFirst(folders: readonly string[]): readonly string[] {

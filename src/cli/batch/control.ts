@@ -9,7 +9,7 @@ import { readBudget } from '../read-settings.ts';
 import type { BudgetFlags } from '../read-settings.ts';
 import { readConcurrency } from './flags.ts';
 import type { BatchFlags } from './flags.ts';
-import { grouped } from './progress-line.ts';
+import { grouped } from '../../core/grouped.ts';
 import { CALLS_ARE_LET_FINISH, watchBatch } from './watch.ts';
 import { storedBatch } from './stored-batch.ts';
 

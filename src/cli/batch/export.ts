@@ -8,7 +8,7 @@ import { requireBatch } from '../../client/require-batch.ts';
 import { EXIT, UsageError } from '../exit-codes.ts';
 import { note } from '../output.ts';
 import { withStore } from '../with-store.ts';
-import { grouped } from './progress-line.ts';
+import { grouped } from '../../core/grouped.ts';
 
 /** The options of `batch export`, as they are typed. */
 export interface ExportFlags {

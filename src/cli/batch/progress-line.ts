@@ -1,3 +1,4 @@
+import { grouped } from '../../core/grouped.ts';
 import type { BatchStatus } from '../../core/batch-contract.ts';
 import { paceMeter } from '../../core/pace.ts';
 import { formatElapsed } from '../../stack/progress.ts';
@@ -78,9 +79,4 @@ export function spendOf({ calls, promptTokens, completionTokens, costUsd }: Batc
   return [`${grouped(calls)} calls`, `${grouped(promptTokens + completionTokens)} tokens`, ...cost].join(
     ', ',
   );
-}
-
-/** `12,345`. */
-export function grouped(count: number): string {
-  return count.toLocaleString('en');
 }

@@ -1,4 +1,5 @@
 import { writeFile } from 'node:fs/promises';
+import { waitingIn } from '../../client/corrections.ts';
 import { requireBatch } from '../../client/require-batch.ts';
 import { NO_DEADLINE } from '../../core/correction.ts';
 import type { ProblemDetail, StopReason } from '../../core/contract.ts';
@@ -16,8 +17,6 @@ export interface ReviewFlags extends BatchFlags {
   readonly out?: string;
 }
 
-const READ_TOGETHER = 200;
-
 /** A document that waits for a person: `data` is what the model said last, to be put right. */
 interface ReviewLine {
   readonly id: string;
@@ -34,7 +33,7 @@ export async function reviewCommand(id: string, { json, out }: ReviewFlags): Pro
   return withStore(async (store) => {
     await requireBatch(store, id);
     const lines: ReviewLine[] = [];
-    for await (const line of linesOf(store, id)) lines.push(line);
+    for await (const review of waitingIn(store, id)) lines.push(lineOf(review, await textOf(store, review)));
     if (out !== undefined) await writeLines(out, lines);
     if (json) print(lines);
     else if (out === undefined) for (const line of lines) process.stdout.write(`${wordsOf(line)}\n`);
@@ -46,16 +45,6 @@ export async function reviewCommand(id: string, { json, out }: ReviewFlags): Pro
       note(`${waiting}: put 'data' right in ${out}, then: durable-extract batch correct ${id} --from ${out}`);
     return EXIT.done;
   });
-}
-
-async function* linesOf(store: Store, batchId: string): AsyncGenerator<ReviewLine> {
-  for (let afterId = ''; ;) {
-    const page = await store.reviews.waiting({ batchId, afterId, limit: READ_TOGETHER, now: Date.now() });
-    const last = page.at(-1);
-    if (last === undefined) return;
-    afterId = last.documentId;
-    for (const review of page) yield lineOf(review, await textOf(store, review));
-  }
 }
 
 async function textOf(store: Store, { batchId, seq }: Review): Promise<string> {

@@ -12,7 +12,7 @@ import { adviceOnSchemaName, readSchema } from '../read-schema.ts';
 import { readBudget, readSettings } from '../read-settings.ts';
 import { readConcurrency } from './flags.ts';
 import type { BatchRunFlags } from './flags.ts';
-import { grouped } from './progress-line.ts';
+import { grouped } from '../../core/grouped.ts';
 import { watchBatch } from './watch.ts';
 
 const SAY_EVERY_DOCUMENTS = 25_000;

@@ -12,7 +12,8 @@ import { EXIT } from '../exit-codes.ts';
 import { note, print } from '../output.ts';
 import { withStore } from '../with-store.ts';
 import type { BatchFlags } from './flags.ts';
-import { grouped, spendOf } from './progress-line.ts';
+import { grouped } from '../../core/grouped.ts';
+import { spendOf } from './progress-line.ts';
 import { reasonOf } from './watch.ts';
 import { storedBatch } from './stored-batch.ts';
 

@@ -13,7 +13,8 @@ import { note, print } from '../output.ts';
 import { ensureRunning } from '../running-stack.ts';
 import type { BatchFlags } from './flags.ts';
 import { gateLine } from '../gate/gate-line.ts';
-import { grouped, progressLine, spendOf } from './progress-line.ts';
+import { grouped } from '../../core/grouped.ts';
+import { progressLine, spendOf } from './progress-line.ts';
 
 /** A terminal gets a line that moves, a file a line now and then. */
 const ON_TERMINAL_MS = 500;
