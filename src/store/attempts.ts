@@ -3,6 +3,7 @@ import type { Asked, Problem, ProviderFailure, Rejection, Repair, Usage, Verdict
 import type { Json } from '../core/json.ts';
 import { storableText } from '../core/storable-text.ts';
 import { inGroups } from './in-groups.ts';
+import { statementByCount } from './statement-by-count.ts';
 import { addTallies, talliesOfAttempt, talliesOfSecondAnswer } from './tallies.ts';
 import type { Tally } from './tallies.ts';
 import type { AttemptsTable, Tables } from './tables.ts';
@@ -130,17 +131,22 @@ function recordAll(
   });
 }
 
+const insertRows = statementByCount({
+  build: (db, rows: readonly AttemptsTable[]) =>
+    db
+      .insertInto('attempts')
+      .values(rows)
+      .onConflict((conflict) => conflict.columns(['batch_id', 'document_id', 'round', 'attempt']).doNothing())
+      .returning(['batch_id as batchId', 'document_id as documentId', 'round', 'attempt']),
+  parametersOf: (rows) => rows.flatMap((row) => Object.values(row)),
+});
+
 /** @returns whether an attempt had no answer before. */
 async function insertNew(
   db: Kysely<Tables>,
   attempts: readonly StoredAttempt[],
 ): Promise<(attempt: StoredAttempt) => boolean> {
-  const rows = await db
-    .insertInto('attempts')
-    .values(attempts.map(rowOf))
-    .onConflict((conflict) => conflict.columns(['batch_id', 'document_id', 'round', 'attempt']).doNothing())
-    .returning(['batch_id as batchId', 'document_id as documentId', 'round', 'attempt'])
-    .execute();
+  const { rows } = await insertRows(db, attempts.map(rowOf));
   const inserted = new Set(rows.map(keyOf));
   return (attempt) => inserted.has(keyOf(attempt));
 }

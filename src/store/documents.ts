@@ -9,6 +9,7 @@ import { attemptOf } from './attempts.ts';
 import type { StoredAttempt } from './attempts.ts';
 import { loadingElsewhere } from './batches.ts';
 import { inGroups } from './in-groups.ts';
+import { statementByCount } from './statement-by-count.ts';
 import type { DocumentsTable, Tables } from './tables.ts';
 
 /** A document as it is put into a batch. */
@@ -233,16 +234,11 @@ function cellsOf(batchId: string, document: NewDocument): readonly unknown[] {
   ];
 }
 
-/** In one query for each batch, round and attempt: in practice one. */
-async function readAll(
-  db: Kysely<Tables>,
-  places: readonly AttemptPlace[],
-): Promise<readonly (DocumentToAsk | undefined)[]> {
-  const found = new Map<string, DocumentToAsk>();
-  const groups = Map.groupBy(places, ({ batchId, round, attempt }) => `${round}/${attempt}/${batchId}`);
-  for (const group of groups.values()) {
-    const [{ batchId, round, attempt }] = group as [AttemptPlace];
-    const rows = await db
+const selectWithAttempt = statementByCount({
+  build: (db, places: readonly AttemptPlace[]) => {
+    const [{ batchId, round, attempt }] = places as [AttemptPlace];
+    const seqs = places.map(({ seq }) => seq);
+    return db
       .selectFrom('documents as d')
       .leftJoin('attempts as a', (join) =>
         join
@@ -254,12 +250,24 @@ async function readAll(
       .selectAll('a')
       .select(['d.seq', 'd.id', 'd.text', 'd.schema_hash'])
       .where('d.batch_id', '=', batchId)
-      .where(
-        'd.seq',
-        'in',
-        group.map(({ seq }) => seq),
-      )
-      .execute();
+      .where('d.seq', 'in', seqs);
+  },
+  parametersOf(places) {
+    const [{ batchId, round, attempt }] = places as [AttemptPlace];
+    return [round, attempt, batchId, ...places.map(({ seq }) => seq)];
+  },
+});
+
+/** In one query for each batch, round and attempt: in practice one. */
+async function readAll(
+  db: Kysely<Tables>,
+  places: readonly AttemptPlace[],
+): Promise<readonly (DocumentToAsk | undefined)[]> {
+  const found = new Map<string, DocumentToAsk>();
+  const groups = Map.groupBy(places, ({ batchId, round, attempt }) => `${round}/${attempt}/${batchId}`);
+  for (const group of groups.values()) {
+    const [{ batchId, round, attempt }] = group as [AttemptPlace];
+    const { rows } = await selectWithAttempt(db, group);
     for (const { seq, id, text, schema_hash: schemaHash, ...row } of rows) {
       found.set(keyOf({ batchId, round, attempt, seq }), { id, text, schemaHash, recorded: attemptOf(row) });
     }

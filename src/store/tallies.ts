@@ -8,6 +8,7 @@ import { ofAllItems } from '../core/json-path.ts';
 import { PROVIDER_FAILURE_TYPES } from '../core/contract.ts';
 import type { OutcomeError, Problem, ProviderFailure } from '../core/contract.ts';
 import { storableText } from '../core/storable-text.ts';
+import { statementByCount } from './statement-by-count.ts';
 import type { StoredAttempt } from './attempts.ts';
 import type { OutcomesTable, Tables, TalliesTable } from './tables.ts';
 
@@ -144,13 +145,11 @@ function failureKey({ attempt, type, message, delayMs }: ProviderFailure): strin
   return JSON.stringify([attempt, type, message, delayMs]);
 }
 
-/** Adds counts. Last in its transaction, so that others wait for the shortest time. */
-export async function addTallies(db: Kysely<Tables>, tallies: readonly Tally[]): Promise<void> {
-  const rows = rowsOf(tallies);
-  for (let from = 0; from < rows.length; from += ROWS_A_STATEMENT) {
-    await db
+const addRows = statementByCount({
+  build: (db, rows: readonly TalliesTable[]) =>
+    db
       .insertInto('tallies')
-      .values(rows.slice(from, from + ROWS_A_STATEMENT))
+      .values(rows)
       .onConflict((conflict) =>
         conflict
           .columns(['grain_ms', 'at', 'fact', 'a', 'b', 'schema_name', 'model', 'batch_id', 'slot'])
@@ -168,8 +167,15 @@ export async function addTallies(db: Kysely<Tables>, tallies: readonly Tally[]):
               .else(of.ref('tallies.newest'))
               .end(),
           })),
-      )
-      .execute();
+      ),
+  parametersOf: (rows) => rows.flatMap((row) => Object.values(row)),
+});
+
+/** Adds counts. Last in its transaction, so that others wait for the shortest time. */
+export async function addTallies(db: Kysely<Tables>, tallies: readonly Tally[]): Promise<void> {
+  const rows = rowsOf(tallies);
+  for (let from = 0; from < rows.length; from += ROWS_A_STATEMENT) {
+    await addRows(db, rows.slice(from, from + ROWS_A_STATEMENT));
   }
 }
 
