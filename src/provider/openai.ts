@@ -1,4 +1,5 @@
 import OpenAI from 'openai';
+import { pooledFetch } from './pooled-fetch.ts';
 import { rateLimitsOf } from './rate-limits.ts';
 import type { ModelReply, ModelRequest, PromptMessage, Provider, ProviderTraits } from './provider.ts';
 
@@ -24,6 +25,7 @@ export function openAiProvider(
   const client = new OpenAI({
     apiKey,
     maxRetries: 0,
+    fetch: pooledFetch(),
     ...(baseUrl === undefined ? {} : { baseURL: baseUrl }),
   });
   return {
