@@ -108,6 +108,8 @@ export async function shard(input: ShardInput): Promise<void> {
   });
   setHandler(shardProgressQuery, () => progressOf(work));
 
+  CancellationScope.current().cancelRequested.catch((error: unknown) => work.turns.abandon(error));
+
   const { settings } = input.opened;
   tellSearch(settings, { batch: input.batch, schema: settings.schema.name, model: modelOf(settings) });
   const aside = CancellationScope.nonCancellable(() =>
@@ -152,7 +154,7 @@ function openShard(input: ShardInput): Shard {
 async function beginConversations(work: Shard): Promise<void> {
   const documents = await stillToAsk(work);
   for (const [index, document] of documents.entries()) {
-    if (!work.turns.tryTake()) await cancellable(work.turns.take('new'));
+    if (!work.turns.tryTake()) await work.turns.take('new');
     if (isHistoryLong()) {
       work.turns.give();
       work.givenBack.push(...documents.slice(index));
@@ -217,7 +219,7 @@ async function askInTurn(
   const { conversation } = begun;
   if (turns.isCrowded) {
     turns.give();
-    await cancellable(turns.take('begun'));
+    await turns.take('begun');
   }
   if (isHistoryTooLong()) throw new HistoryIsLong();
   const summary = `document ${seq} · ${how.why}`;
@@ -421,11 +423,6 @@ function isHistoryLong(): boolean {
 function isHistoryTooLong(): boolean {
   const { historyLength, historySize } = workflowInfo();
   return historyLength > LAST_EVENTS || historySize > LAST_HISTORY_BYTES;
-}
-
-/** A turn that a cancelled shard does not wait for. */
-function cancellable(turn: Promise<void>): Promise<void> {
-  return Promise.race([turn, CancellationScope.current().cancelRequested]);
 }
 
 function progressOf({ input, inWork, done }: Shard): ShardProgress {

@@ -54,7 +54,7 @@ export async function callThroughGate(options: {
 }): Promise<GatedResult> {
   const { prepared, attempt, deadlineAt, countFailed } = options;
   for (let tries = 1; ; tries += 1) {
-    const plan = await planOf(prepared, tries === 1);
+    const plan = hasChoice(prepared) ? await chooseWay(prepared, tries === 1) : { route: firstOf(prepared) };
     if ('stopped' in plan) return plan;
     try {
       const result = await beforeDeadline(deadlineAt, () => options.call(plan));
@@ -78,19 +78,23 @@ export async function callThroughGate(options: {
   }
 }
 
+/** Where there is nothing to choose, nothing is asked of the store, and nothing is waited for. */
+function hasChoice({ gate }: PreparedExtraction): boolean {
+  return gate !== undefined && (gate.onOutage === 'fail' || gate.fallbacks.length > 0);
+}
+
+function firstOf({ provider, model, simulated }: PreparedExtraction): Route {
+  return { provider, model, simulated };
+}
+
 /**
- * Whom to ask. Where there is nothing to choose, nothing is asked of the store.
+ * Whom to ask.
  *
  * @param mayProbe whether it may be the one that tries a provider whose circuit is open: no conversation is that twice.
  */
-async function planOf(
-  { provider, model, simulated, gate }: PreparedExtraction,
-  mayProbe: boolean,
-): Promise<CallPlan | Stopped> {
-  const first = { provider, model, simulated };
-  if (gate === undefined) return { route: first };
-  const { onOutage, fallbacks } = gate;
-  if (onOutage === 'wait' && fallbacks.length === 0) return { route: first };
+async function chooseWay(prepared: PreparedExtraction, mayProbe: boolean): Promise<CallPlan | Stopped> {
+  const { onOutage = 'wait', fallbacks = [] } = prepared.gate ?? {};
+  const first = firstOf(prepared);
   const routes = [first, ...fallbacks];
   const chosen = await store.chooseRoute({
     routes: routes.map((route) => ({ provider: route.provider })),
@@ -141,11 +145,12 @@ function notBegunOf(error: unknown): Pick<FailedCall, 'ledger'> | undefined {
 }
 
 /** Cancels what is not done by then. A cancellation from outside is thrown on. */
-async function beforeDeadline<T>(
-  deadlineAt: number | undefined,
-  work: () => Promise<T>,
-): Promise<T | 'late'> {
-  if (deadlineAt === undefined) return work();
+function beforeDeadline<T>(deadlineAt: number | undefined, work: () => Promise<T>): Promise<T | 'late'> {
+  // A promise more for each call of a batch is time.
+  return deadlineAt === undefined ? work() : cancelAt(deadlineAt, work);
+}
+
+async function cancelAt<T>(deadlineAt: number, work: () => Promise<T>): Promise<T | 'late'> {
   const restMs = deadlineAt - Date.now();
   if (restMs <= 0) return 'late';
   const outside = CancellationScope.current();

@@ -1,8 +1,15 @@
+/** Who waits for a turn. */
+interface Waiting {
+  resolve(): void;
+  reject(reason: unknown): void;
+}
+
 /** The right of a shard's conversations to go on. At most `limit` of them hold a turn. */
 export class Turns {
   #limit: number;
   #taken = 0;
-  readonly #waiting: Readonly<Record<'begun' | 'new', (() => void)[]>> = { begun: [], new: [] };
+  #abandoned: { readonly reason: unknown } | undefined;
+  readonly #waiting: Readonly<Record<'begun' | 'new', Waiting[]>> = { begun: [], new: [] };
 
   constructor(limit: number) {
     this.#limit = limit;
@@ -25,7 +32,7 @@ export class Turns {
       const next = this.#waiting.begun.shift() ?? this.#waiting.new.shift();
       if (next === undefined) return;
       this.#taken += 1;
-      next();
+      next.resolve();
     }
   }
 
@@ -38,10 +45,17 @@ export class Turns {
 
   /** Takes a turn, as soon as there is one. Conversations that have begun go before new documents. */
   take(who: 'begun' | 'new'): Promise<void> {
-    return new Promise<void>((resolve) => {
-      this.#waiting[who].push(resolve);
+    return new Promise<void>((resolve, reject) => {
+      if (this.#abandoned !== undefined) return reject(this.#abandoned.reason);
+      this.#waiting[who].push({ resolve, reject });
       this.allow(this.#limit);
     });
+  }
+
+  /** Lets nobody wait any longer. Said once: to race each turn against a cancellation would cost six promises more for each. */
+  abandon(reason: unknown): void {
+    this.#abandoned = { reason };
+    for (const one of [...this.#waiting.begun.splice(0), ...this.#waiting.new.splice(0)]) one.reject(reason);
   }
 
   give(): void {

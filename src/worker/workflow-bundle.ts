@@ -4,9 +4,12 @@ import { createRequire } from 'node:module';
 import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode } from '@temporalio/worker';
+import type { BundleOptions } from '@temporalio/worker';
 import { cacheFolder } from '../stack/cache-folder.ts';
 import type { Environment } from '../stack/progress.ts';
 
+/** What every Node that this package runs on understands. */
+const SYNTAX = 'es2022';
 const EXTENSION = extname(import.meta.url);
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -32,6 +35,7 @@ export async function workflowBundle(
   const { code } = await bundleWorkflowCode({
     workflowsPath,
     logger: silentLogger,
+    webpackConfigHook: withModernSyntax,
     ...(isTraced ? { workflowInterceptorModules: [tracingModule()] } : {}),
   });
   mkdirSync(join(path, '..'), { recursive: true });
@@ -39,6 +43,19 @@ export async function workflowBundle(
   writeFileSync(unfinished, code);
   renameSync(unfinished, path);
   return path;
+}
+
+type BundlerConfig = Parameters<NonNullable<BundleOptions['webpackConfigHook']>>[0];
+
+/** As the SDK has it, the bundle is in the words of 2017, and what stands in for spread copies takes several times as long. */
+function withModernSyntax(config: BundlerConfig): BundlerConfig {
+  for (const rule of config.module?.rules ?? []) {
+    const loader = typeof rule === 'object' ? rule?.use : undefined;
+    if (typeof loader !== 'object' || Array.isArray(loader) || typeof loader.options !== 'object') continue;
+    const { jsc } = loader.options as { jsc?: object };
+    if (jsc !== undefined) loader.options = { ...loader.options, jsc: { ...jsc, target: SYNTAX } };
+  }
+  return config;
 }
 
 function tracingModule(): string {
@@ -51,7 +68,7 @@ function tracingModule(): string {
 function sourcesHash(): string {
   const hash = createHash('sha256');
   const sdk: unknown = createRequire(import.meta.url)('@temporalio/worker/package.json');
-  hash.update(JSON.stringify((sdk as { version: string }).version));
+  hash.update(JSON.stringify([(sdk as { version: string }).version, SYNTAX]));
   for (const file of globSync([`workflows/**/*${EXTENSION}`, `src/core/**/*${EXTENSION}`], {
     cwd: ROOT,
   }).toSorted()) {
