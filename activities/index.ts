@@ -10,6 +10,7 @@ import * as gates from './gate.ts';
 import { prepareCompletion, prepareExtraction } from './prepare.ts';
 import { say } from './say.ts';
 import type { SayInput, SayResult } from './say.ts';
+import { tellShards } from './tell-shards.ts';
 import type { World } from './world.ts';
 
 /** Activities that decide: they run on the workflows' own task queue, as local activities. */
@@ -33,6 +34,7 @@ export interface StoreActivities {
   setBatchConcurrency(input: Input<typeof batches.setBatchConcurrency>): Promise<void>;
   setBatchBudget(input: Input<typeof batches.setBatchBudget>): Promise<void>;
   setBatchLearning(input: Input<typeof batches.setBatchLearning>): Promise<void>;
+  tellShards(input: Parameters<typeof tellShards>[0]): Promise<void>;
   endedShards(input: Parameters<typeof batches.endedShards>[0]): ReturnType<typeof batches.endedShards>;
   openGate(input: Input<typeof gates.openGate>): ReturnType<typeof gates.openGate>;
   applyGate(input: Input<typeof gates.applyGate>): ReturnType<typeof gates.applyGate>;
@@ -67,6 +69,7 @@ export function houseActivities(world: World): PlanningActivities & StoreActivit
     setBatchConcurrency: (input) => batches.setBatchConcurrency(world, input),
     setBatchBudget: (input) => batches.setBatchBudget(world, input),
     setBatchLearning: (input) => batches.setBatchLearning(world, input),
+    tellShards: (input) => tellShards(input),
     endedShards: (input) => batches.endedShards(input),
     openGate: (input) => gates.openGate(world, input),
     applyGate: (input) => gates.applyGate(world, input),

@@ -20,6 +20,7 @@ import {
   startChild,
   workflowInfo,
 } from '@temporalio/workflow';
+import type { ShardMessage } from '../activities/tell-shards.ts';
 import { concurrencyProblem, shardWorkflowId } from '../src/core/batch-contract.ts';
 import type {
   BatchInput,
@@ -34,7 +35,7 @@ import { budgetProblem, isSameBudget } from '../src/core/expense.ts';
 import { NOTHING_LEARNT, learnFrom, learntByBatch } from '../src/core/learning.ts';
 import type { BatchLearning, Learnt } from '../src/core/learning.ts';
 import type { OpenedBatch, PendingDocument, ShardWork } from '../src/core/prepared.ts';
-import { MOST_SLOTS_OF_A_SHARD, allotSlots } from '../src/core/slots.ts';
+import { allotSlots, firstSlots, withLimit } from '../src/core/slots.ts';
 import type { ShardSlots } from '../src/core/slots.ts';
 import { openBatch, store } from './house-activities.ts';
 import { tellSearch } from './search-attributes.ts';
@@ -218,8 +219,12 @@ async function pause(desk: Desk): Promise<void> {
 
 /** Waits for calls that are under way: they are paid for. */
 async function drain(desk: Desk): Promise<void> {
-  desk.draining = new Set(desk.shards.keys());
-  await Promise.all([...desk.draining].map((shard) => tell(desk, shard, (handle) => handle.signal('drain'))));
+  const shards = [...desk.shards.keys()];
+  desk.draining = new Set(shards);
+  await tell(
+    desk,
+    shards.map((shard) => ({ shard, signal: 'drain' })),
+  );
 }
 
 /** All that was paid for is written down: whoever waits may look at it, and resume it with a higher budget. */
@@ -234,14 +239,18 @@ function hasDocuments({ isAllOpened, givenBack }: Desk): boolean {
 
 /** Tells every shard whose limit changes; gives the slots that none can use. */
 async function shareSlots(desk: Desk): Promise<number> {
-  const { limits, spare } = allotSlots(desk.isPaused ? 0 : desk.concurrency, [...desk.shards.values()]);
-  const changed = [...desk.shards.values()].filter(({ shard, limit }) => limits.get(shard) !== limit);
-  await Promise.all(
-    changed.map(async (slots) => {
-      const limit = limits.get(slots.shard) ?? 0;
-      desk.shards.set(slots.shard, { ...slots, limit });
-      await tell(desk, slots.shard, (handle) => handle.signal('allow', limit));
-    }),
+  const shards = [...desk.shards.values()];
+  const { limits, spare } = allotSlots({
+    concurrency: desk.isPaused ? 0 : desk.concurrency,
+    shards,
+    isAllOpened: !hasDocuments(desk),
+  });
+  const changed = shards.filter(({ shard, limit }) => limits.get(shard) !== limit);
+  const told = changed.map((slots) => withLimit(slots, limits.get(slots.shard) ?? 0));
+  for (const slots of told) desk.shards.set(slots.shard, slots);
+  await tell(
+    desk,
+    told.map(({ shard, limit }) => ({ shard, signal: 'allow', limit })),
   );
   return spare;
 }
@@ -258,11 +267,11 @@ async function openNextShard(desk: Desk, limit: number): Promise<void> {
   if (givenBack.length > 0) givenBack.splice(0, documents.length);
   else desk.afterSeq = documents.at(-1)?.seq ?? afterSeq;
   // What it may hold from the first: it would begin more at once, before it heard of a lower limit.
-  const first = Math.min(limit, MOST_SLOTS_OF_A_SHARD);
+  const first = firstSlots(limit);
   const { lessons } = desk.learning;
   const taught = Object.keys(lessons).length === 0 ? {} : { lessons };
   const input: ShardInput = { batch: id, shard, opened, documents, limit: first, ...taught };
-  desk.shards.set(shard, { shard, limit: input.limit, wants: null });
+  desk.shards.set(shard, { shard, limit: first, most: first, wants: null });
   const child = await startChild('shard', {
     workflowId: shardWorkflowId(id, shard),
     args: [input],
@@ -310,11 +319,13 @@ function learn(desk: Desk, counted: Learnt): void {
 /** Passes on what was learnt: to the shards at work, and to the store for later runs. */
 async function teach(desk: Desk): Promise<void> {
   const { id, learning, shards } = desk;
+  const { lessons } = learning;
   desk.isToTeach = false;
   await Promise.all([
     store.setBatchLearning({ batch: id, learning }),
-    ...[...shards.keys()].map((shard) =>
-      tell(desk, shard, (handle) => handle.signal('learnt', learning.lessons)),
+    tell(
+      desk,
+      [...shards.keys()].map((shard) => ({ shard, signal: 'learnt', lessons })),
     ),
   ]);
 }
@@ -345,7 +356,7 @@ async function beginPass(desk: Desk): Promise<boolean> {
 }
 
 async function cancelShards(desk: Desk): Promise<void> {
-  await Promise.all([...desk.shards.keys()].map((shard) => tell(desk, shard, (handle) => handle.cancel())));
+  await Promise.all([...desk.shards.keys()].map((shard) => cancelShard(desk, shard)));
   for (;;) {
     if (await condition(() => desk.shards.size === 0, LOOK_EVERY, { summary: INHERITED })) return;
     await lookAfterInherited(desk);
@@ -353,16 +364,16 @@ async function cancelShards(desk: Desk): Promise<void> {
 }
 
 /** Shards end by themselves; one that has just done so needs to be told nothing. */
-async function tell(
-  desk: Desk,
-  shard: number,
-  what: (handle: ReturnType<typeof getExternalWorkflowHandle>) => Promise<void>,
-): Promise<void> {
+async function cancelShard({ id }: Desk, shard: number): Promise<void> {
   try {
-    await what(getExternalWorkflowHandle(shardWorkflowId(desk.id, shard)));
+    await getExternalWorkflowHandle(shardWorkflowId(id, shard)).cancel();
   } catch (error) {
     log.info('a shard has ended meanwhile', { shard, error: String(error) });
   }
+}
+
+async function tell({ id }: Desk, messages: readonly ShardMessage[]): Promise<void> {
+  if (messages.length > 0) await store.tellShards({ batch: id, messages });
 }
 
 async function lookAfterInherited(desk: Desk): Promise<void> {

@@ -59,6 +59,12 @@ const SERVER_ARGUMENTS: readonly string[] = [
   ...startDevArguments(),
 ].flatMap((line) => line.split(' '));
 
+/**
+ * Memory for speed: as it comes, Go collects garbage whenever the heap has doubled, which took an eighth of a batch's time. Above
+ * the limit it collects as often as before.
+ */
+const MEMORY: Environment = { GOGC: '400', GOMEMLIMIT: '1GiB' };
+
 /** As the state file remembers them: others are to be added. */
 const SEARCH_ATTRIBUTE_NAMES = Object.values(SEARCH_ATTRIBUTES)
   .map(({ name }) => name)
@@ -233,7 +239,7 @@ function serverSpec(options: {
   return {
     command: cli.path,
     args: [...SERVER_ARGUMENTS, '--port', String(ports.grpc), '--ui-port', String(ports.ui)],
-    env: Object.fromEntries(passedOn),
+    env: { ...Object.fromEntries(passedOn), ...MEMORY },
     cwd: options.home,
     logFile: 'temporal.log',
     fingerprint: fingerprintOf(SERVER_ARGUMENTS),

@@ -1,50 +1,77 @@
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
-import { MOST_SLOTS_OF_A_SHARD, allotSlots } from '../../src/core/slots.ts';
+import {
+  MOST_SLOTS_OF_A_SHARD,
+  USUAL_SLOTS_OF_A_SHARD,
+  allotSlots,
+  firstSlots,
+  withLimit,
+} from '../../src/core/slots.ts';
 import type { ShardSlots } from '../../src/core/slots.ts';
 
 const MOST = MOST_SLOTS_OF_A_SHARD;
+const USUAL = USUAL_SLOTS_OF_A_SHARD;
 
 describe('slots', () => {
   test.each<
-    [concurrency: number, wants: readonly (number | null)[], limits: readonly number[], spare: number]
+    [
+      concurrency: number,
+      wants: readonly (number | null)[],
+      limits: readonly number[],
+      spare: number,
+      atTheEnd: readonly number[],
+    ]
   >([
-    [0, [], [], 0],
-    [50, [], [], 50],
-    [50, [null], [50], 0],
-    [0, [null, 3], [0, 0], 0],
-    [50, [20, null], [20, 30], 0],
-    [50, [20, 5], [20, 5], 25],
-    [50, [0, null], [0, 50], 0],
-    [50, [null, null], [50, 0], 0],
-    [10, [8, 8, 8], [8, 2, 0], 0],
-    [1_000, [null], [MOST], 1_000 - MOST],
-    [MOST + 50, [null, null, null], [MOST, 50, 0], 0],
-    [1_000, [MOST + 100], [MOST], 1_000 - MOST],
-  ])('%i, shared among shards that want %j, are %j and %i to spare', (concurrency, wants, limits, spare) => {
-    const allotted = allotSlots(
-      concurrency,
-      wants.map((want, index) => ({ shard: index + 1, limit: 0, wants: want })),
-    );
-    expect([...allotted.limits.values()]).toEqual(limits);
-    expect(allotted.spare).toBe(spare);
+    [0, [], [], 0, []],
+    [50, [], [], 50, []],
+    [50, [null], [50], 0, [50]],
+    [0, [null, 3], [0, 0], 0, [0, 0]],
+    [50, [20, null], [20, 30], 0, [20, 30]],
+    [50, [20, 5], [20, 5], 25, [20, 5]],
+    [50, [0, null], [0, 50], 0, [0, 50]],
+    [50, [null, null], [50, 0], 0, [50, 0]],
+    [10, [8, 8, 8], [8, 2, 0], 0, [8, 2, 0]],
+    [100, [null, null], [USUAL, USUAL], 0, [USUAL, USUAL]],
+    [100, [20, null], [20, USUAL], 30, [20, 80]],
+    [1_000, [null], [USUAL], 1_000 - USUAL, [MOST]],
+    [MOST + 150, [null, null, null], [USUAL, USUAL, USUAL], MOST, [MOST, 100, USUAL]],
+    [1_000, [MOST + 100], [USUAL], 1_000 - USUAL, [MOST]],
+  ])(
+    '%i, shared among shards that want %j, are %j and %i to spare, and %j where there is no other shard to open',
+    (concurrency, wants, limits, spare, atTheEnd) => {
+      const shards = wants.map((want, index) => ({ shard: index + 1, limit: 0, most: 0, wants: want }));
+      const allotted = allotSlots({ concurrency, shards, isAllOpened: false });
+      expect([...allotted.limits.values()]).toEqual(limits);
+      expect(allotted.spare).toBe(spare);
+      const last = allotSlots({ concurrency, shards, isAllOpened: true });
+      expect([...last.limits.values()]).toEqual(atTheEnd);
+    },
+  );
+
+  it('are left to a shard that has had more than usual, which may still hold them', () => {
+    const shards = [{ shard: 1, limit: 0, most: 80, wants: null }];
+    const { limits, spare } = allotSlots({ concurrency: 100, shards, isAllOpened: false });
+    expect([...limits.values()]).toEqual([80]);
+    expect(spare).toBe(20);
   });
 
   it('are shared out whole, to none more than it can use, and spared only where nobody can use more', () => {
     const wants = fc.option(fc.nat({ max: 2 * MOST }));
     const shards = fc
-      .array(fc.record({ limit: fc.nat({ max: MOST }), wants }), { maxLength: 12 })
+      .array(fc.record({ limit: fc.nat({ max: MOST }), most: fc.nat({ max: MOST }), wants }), {
+        maxLength: 12,
+      })
       .map((all) => all.map((slots, index): ShardSlots => ({ ...slots, shard: index + 1 })));
     fc.assert(
-      fc.property(fc.nat({ max: 2_000 }), shards, (concurrency, all) => {
-        const { limits, spare } = allotSlots(concurrency, all);
+      fc.property(fc.nat({ max: 2_000 }), shards, fc.boolean(), (concurrency, all, isAllOpened) => {
+        const { limits, spare } = allotSlots({ concurrency, shards: all, isAllOpened });
         expect([...limits.keys()]).toEqual(all.map(({ shard }) => shard));
         const shared = [...limits.values()].reduce((sum, limit) => sum + limit, 0);
         expect(shared).toBeLessThanOrEqual(concurrency);
         expect(spare).toBe(concurrency - shared);
-        for (const shard of all) {
-          const limit = limits.get(shard.shard) ?? Number.NaN;
-          const usable = Math.min(shard.wants ?? MOST, MOST);
+        for (const { shard, most, wants: want } of all) {
+          const limit = limits.get(shard) ?? Number.NaN;
+          const usable = Math.min(want ?? MOST, isAllOpened ? MOST : Math.max(USUAL, most));
           expect(limit).toBeGreaterThanOrEqual(0);
           expect(limit).toBeLessThanOrEqual(usable);
           if (spare > 0) expect(limit).toBe(usable);
@@ -86,19 +113,23 @@ function simulation(options: { readonly documents: number; readonly documentsOfA
   let concurrency = 0;
 
   const share = (): void => {
-    const { limits, spare } = allotSlots(concurrency, [...known.values()]);
+    const { limits, spare } = allotSlots({
+      concurrency,
+      shards: [...known.values()],
+      isAllOpened: unopened === 0,
+    });
     for (const slots of known.values()) {
       const limit = limits.get(slots.shard) ?? 0;
       if (limit === slots.limit) continue;
-      known.set(slots.shard, { ...slots, limit });
+      known.set(slots.shard, withLimit(slots, limit));
       all[slots.shard - 1]?.limitsUnderWay.push(limit);
     }
     if (spare === 0 || unopened === 0) return;
     const shard = all.length + 1;
-    const limit = Math.min(spare, MOST);
+    const limit = firstSlots(spare);
     const left = Math.min(unopened, options.documentsOfAShard);
     unopened -= left;
-    known.set(shard, { shard, limit, wants: null });
+    known.set(shard, { shard, limit, most: limit, wants: null });
     all.push({
       shard,
       limit,
