@@ -92,6 +92,18 @@ describe('turns', () => {
     expect(taken).toEqual(['a']);
   });
 
+  it('are waited for by nobody any more once they are abandoned', async () => {
+    const turns = new Turns(1);
+    expect(turns.tryTake()).toBe(true);
+    const waiting = [turns.take('begun'), turns.take('new')];
+    const reason = new Error('the shard was cancelled');
+    turns.abandon(reason);
+    const ends = await Promise.allSettled([...waiting, turns.take('new')]);
+    expect(ends).toEqual(Array.from({ length: 3 }, () => ({ status: 'rejected', reason })));
+    turns.give();
+    expect(turns.taken).toBe(0);
+  });
+
   it('go to as many who wait as a raised limit lets in', async () => {
     const { take, allow, taken } = crowd(0);
     for (const name of ['a', 'b', 'c', 'd']) await take('new', name);
