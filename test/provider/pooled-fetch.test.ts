@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { afterEach, describe, expect, it } from 'vitest';
+import { connect } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { pooledFetch } from '../../src/provider/pooled-fetch.ts';
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
@@ -10,6 +11,7 @@ type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 const servers: Server[] = [];
 
 afterEach(async () => {
+  vi.unstubAllEnvs();
   for (const server of servers.splice(0)) {
     server.closeAllConnections();
     server.close();
@@ -86,6 +88,28 @@ describe('the fetch of a provider', () => {
     const { url } = await serve((_, response) => void response.writeHead(307, { location: elsewhere }).end());
     await pooledFetch()(url, { method: 'POST', headers: { authorization: 'Bearer x' }, body: '{}' });
     expect(keys).toEqual([undefined]);
+  });
+
+  it('asks a proxy that the environment names, but not for this machine', async () => {
+    const asked: (string | undefined)[] = [];
+    const { url } = await serve((_, response) => void response.end('answered'));
+    const proxy = await serve(() => {});
+    servers.at(-1)?.on('connect', (request: IncomingMessage, client: Socket) => {
+      asked.push(request.url);
+      const upstream = connect(Number(new URL(url).port), '127.0.0.1', () => {
+        client.write('HTTP/1.1 200 Connection Established\r\n\r\n');
+        upstream.pipe(client).pipe(upstream);
+      });
+      // Either side may end first.
+      upstream.on('error', () => client.destroy());
+      client.on('error', () => upstream.destroy());
+    });
+    for (const name of ['HTTP_PROXY', 'http_proxy']) vi.stubEnv(name, proxy.url);
+    for (const name of ['NO_PROXY', 'no_proxy']) vi.stubEnv(name, 'models.internal');
+    const fetch = pooledFetch();
+    expect(await (await fetch('http://models.example/v1')).text()).toBe('answered');
+    expect(await (await fetch(url)).text()).toBe('answered');
+    expect(asked).toEqual(['models.example:80']);
   });
 
   it('fails where the connection is refused, and where an answer breaks off', async () => {
