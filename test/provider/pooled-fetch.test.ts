@@ -19,7 +19,9 @@ afterEach(async () => {
   }
 });
 
-async function serve(handler: Handler): Promise<{ readonly url: string; connections(): number }> {
+async function serve(
+  handler: Handler,
+): Promise<{ readonly url: string; readonly connections: () => number }> {
   const server = createServer(handler).listen(0, '127.0.0.1');
   servers.push(server);
   await once(server, 'listening');
@@ -42,7 +44,8 @@ describe('the fetch of a provider', () => {
     const { url } = await serve((request, response) => {
       void bodyOf(request).then((body) => {
         response.writeHead(429, { 'retry-after': '7', 'set-cookie': ['a=1', 'b=2'] });
-        response.end(JSON.stringify({ method: request.method, key: request.headers['authorization'], body }));
+        const { method, headers } = request;
+        return response.end(JSON.stringify({ method, key: headers['authorization'], body }));
       });
     });
     const answer = await pooledFetch()(url, {
