@@ -32,17 +32,22 @@ export const adaptiveLearning: Figure = {
     }),
 };
 
-/** Of each document, in input order. */
+/** Of each document, in the order in which they were begun: several shards begin at several places of the input. */
 async function callsOf(
-  { extractor }: BatchStack,
+  stack: BatchStack,
   options: { readonly id: string; readonly learn: boolean; readonly concurrency: number },
 ): Promise<readonly number[]> {
   const documents = Array.from({ length: DOCUMENTS }, (_, n) => userDocument(n));
   const given = documents.map(({ id: name, text }) => ({ id: name, text }));
-  const batch = await extractor.batch(given, { ...options, schema: 'user' });
-  const calls: number[] = [];
-  for await (const { usage } of batch.results()) calls.push(usage.calls);
-  return calls;
+  const batch = await stack.extractor.batch(given, { ...options, schema: 'user' });
+  await batch.done();
+  const byDocument = new Map<string, number>();
+  const byTime = (await stack.calls()).toSorted((a, b) => Date.parse(a.time) - Date.parse(b.time));
+  for (const { requestId } of byTime) {
+    const document = requestId?.split(`batch/${options.id}/document/`)[1]?.split('/')[0];
+    if (document !== undefined) byDocument.set(document, (byDocument.get(document) ?? 0) + 1);
+  }
+  return [...byDocument.values()];
 }
 
 function rowsOf(name: string, calls: readonly number[], note = ''): readonly Row[] {

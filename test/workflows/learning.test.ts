@@ -101,12 +101,14 @@ async function underWay(
   }
 }
 
+/** Of documents in the order in which they were begun: several shards begin at several places of the input. */
 function callsOf({ requests }: Scene, from: number, to: number): number {
-  return [...requests].reduce((sum, [n, all]) => (n >= from && n < to ? sum + all.length : sum), 0);
+  return [...requests.values()].slice(from, to).reduce((sum, all) => sum + all.length, 0);
 }
 
+/** In the order in which they were begun, by their place in the input. */
 function unwarned({ requests }: Scene, from: number, to: number): readonly number[] {
-  return [...requests].flatMap(([n, [first]]) => (n >= from && n < to && !isWarned(first!) ? [n] : []));
+  return [...requests].slice(from, to).flatMap(([n, [first]]) => (isWarned(first!) ? [] : [n]));
 }
 
 const workflowOf = ({ batch }: Scene, shard?: number) =>
@@ -147,7 +149,8 @@ describe('a batch in which one field goes wrong in 40 % of first answers', () =>
       const told = (await signalsTo(scene)).filter(
         ([, report]) => (report as { wants: unknown }).wants === null,
       );
-      expect(told.length).toBeLessThanOrEqual(3);
+      // Three of each of the two shards that begin together.
+      expect(told.length).toBeLessThanOrEqual(6);
       const database = new DatabaseSync(join(stack.home, 'store.db'), { readOnly: true });
       const row = database
         .prepare("select ask from attempts where batch_id = ? and document_id = 'd999'")
