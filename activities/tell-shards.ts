@@ -12,8 +12,8 @@ export type ShardMessage =
 
 /**
  * Signals shards from outside of any workflow. The server delivers a workflow's own signal while it holds that workflow's lock, so
- * that a coordinator and a shard that signal each other at the same moment wait for each other: up to 3 seconds, seen on
- * Temporal 1.29, in which the slots that are to change hands lie idle. A shard that has ended meanwhile needs to be told nothing.
+ * that a coordinator and a shard that signal each other at the same moment wait for each other: half a second each
+ * time (Temporal 1.29), in which the slots that are to change hands lie idle. A shard that has ended meanwhile needs to be told nothing.
  */
 export async function tellShards(options: {
   readonly batch: string;
