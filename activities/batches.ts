@@ -21,7 +21,7 @@ import { modesNotRefused, prepareSettings, searchableIn } from './prepare.ts';
 import { invalidInput } from './world.ts';
 import type { World } from './world.ts';
 
-/** Documents a shard carries: some thousand events of history, and a tail that is short against the whole. */
+/** Documents a shard carries: about two thousand events of history, and a tail that is short against the whole. */
 const DOCUMENTS_OF_A_SHARD = 500;
 /** All of them travel to every shard. */
 const MOST_OWN_SCHEMAS = 500;

@@ -20,7 +20,7 @@ export interface PlanningActivities {
   openBatch(input: Input<typeof batches.openBatch>): Promise<OpenedBatch>;
 }
 
-/** Activities that read and write the store: local as well, quick, and idempotent. */
+/** Activities that read and write the store, or tell the server: local as well, quick, and idempotent. */
 export interface StoreActivities {
   openShard(input: Input<typeof batches.openShard>): ReturnType<typeof batches.openShard>;
   countPending(input: Input<typeof batches.countPending>): Promise<number>;

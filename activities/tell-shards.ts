@@ -5,15 +5,16 @@ import { shardWorkflowId } from '../src/core/batch-contract.ts';
 import type { Lessons } from '../src/core/learning.ts';
 
 /** What a coordinator says to one of its shards: the signals of `workflows/shard.ts`. Each may be said twice. */
-export type ShardMessage =
-  | { readonly shard: number; readonly signal: 'allow'; readonly limit: number }
-  | { readonly shard: number; readonly signal: 'learnt'; readonly lessons: Lessons }
-  | { readonly shard: number; readonly signal: 'drain' };
+export type ShardMessage = { readonly shard: number } & (
+  | { readonly signal: 'allow'; readonly args: readonly [limit: number] }
+  | { readonly signal: 'learnt'; readonly args: readonly [Lessons] }
+  | { readonly signal: 'drain'; readonly args: readonly [] }
+);
 
 /**
  * Signals shards from outside of any workflow. The server delivers a workflow's own signal while it holds that workflow's lock, so
- * that a coordinator and a shard that signal each other at the same moment wait for each other: half a second each
- * time (Temporal 1.29), in which the slots that are to change hands lie idle. A shard that has ended meanwhile needs to be told nothing.
+ * that a coordinator and a shard that signal each other at the same moment wait for each other: half a second each time (Temporal
+ * 1.29), in which the slots that are to change hands lie idle. A shard that has ended meanwhile needs to be told nothing.
  */
 export async function tellShards(options: {
   readonly batch: string;
@@ -23,22 +24,14 @@ export async function tellShards(options: {
   await Promise.all(options.messages.map((message) => tellShard(client, options.batch, message)));
 }
 
-async function tellShard(client: Client, batch: string, message: ShardMessage): Promise<void> {
-  const shard = client.workflow.getHandle(shardWorkflowId(batch, message.shard));
+async function tellShard(
+  client: Client,
+  batch: string,
+  { shard, signal, args }: ShardMessage,
+): Promise<void> {
   try {
-    await shard.signal(message.signal, ...argumentsOf(message));
+    await client.workflow.getHandle(shardWorkflowId(batch, shard)).signal(signal, ...args);
   } catch (error) {
     if (!(error instanceof WorkflowNotFoundError)) throw error;
-  }
-}
-
-function argumentsOf(message: ShardMessage): readonly [number] | readonly [Lessons] | readonly [] {
-  switch (message.signal) {
-    case 'allow':
-      return [message.limit];
-    case 'learnt':
-      return [message.lessons];
-    case 'drain':
-      return [];
   }
 }

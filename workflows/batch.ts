@@ -223,7 +223,7 @@ async function drain(desk: Desk): Promise<void> {
   desk.draining = new Set(shards);
   await tell(
     desk,
-    shards.map((shard) => ({ shard, signal: 'drain' })),
+    shards.map((shard) => ({ shard, signal: 'drain', args: [] })),
   );
 }
 
@@ -250,7 +250,7 @@ async function shareSlots(desk: Desk): Promise<number> {
   for (const slots of told) desk.shards.set(slots.shard, slots);
   await tell(
     desk,
-    told.map(({ shard, limit }) => ({ shard, signal: 'allow', limit })),
+    told.map(({ shard, limit }) => ({ shard, signal: 'allow', args: [limit] })),
   );
   return spare;
 }
@@ -319,13 +319,12 @@ function learn(desk: Desk, counted: Learnt): void {
 /** Passes on what was learnt: to the shards at work, and to the store for later runs. */
 async function teach(desk: Desk): Promise<void> {
   const { id, learning, shards } = desk;
-  const { lessons } = learning;
   desk.isToTeach = false;
   await Promise.all([
     store.setBatchLearning({ batch: id, learning }),
     tell(
       desk,
-      [...shards.keys()].map((shard) => ({ shard, signal: 'learnt', lessons })),
+      [...shards.keys()].map((shard) => ({ shard, signal: 'learnt', args: [learning.lessons] })),
     ),
   ]);
 }

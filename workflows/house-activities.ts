@@ -21,7 +21,7 @@ const SUMMARIES: Readonly<Record<keyof StoreActivities, string>> = {
   setBatchConcurrency: 'writes the concurrency of the batch',
   setBatchBudget: 'writes the budget of the batch',
   setBatchLearning: 'writes what the batch has learnt',
-  tellShards: 'tells shards',
+  tellShards: 'tells shards of slots, lessons or the budget',
   endedShards: 'looks after shards of an earlier run',
   openGate: 'looks where the gate stood before',
   applyGate: 'tells the server how to hand out calls',

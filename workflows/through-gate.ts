@@ -12,7 +12,7 @@ import {
 import type { AskResult } from '../activities/ask.ts';
 import type { CallLedger } from '../activities/call-model.ts';
 import { isKeyRefused } from '../src/core/gate-contract.ts';
-import type { PreparedExtraction, Route } from '../src/core/prepared.ts';
+import type { PreparedExtraction, PreparedGate, Route } from '../src/core/prepared.ts';
 import { store } from './house-activities.ts';
 import type { FailedCall } from './provider-failure.ts';
 import { providerFailureOf } from './provider-failure.ts';
@@ -53,8 +53,11 @@ export async function callThroughGate(options: {
   readonly countFailed: (failed: Pick<FailedCall, 'ledger'>) => void;
 }): Promise<GatedResult> {
   const { prepared, attempt, deadlineAt, countFailed } = options;
+  const { provider, model, simulated, gate } = prepared;
+  const first = { provider, model, simulated };
   for (let tries = 1; ; tries += 1) {
-    const plan = hasChoice(prepared) ? await chooseWay(prepared, tries === 1) : { route: firstOf(prepared) };
+    // Where there is nothing to choose, nothing is asked of the store, and nothing is waited for.
+    const plan = isChoice(gate) ? await chooseWay(first, gate, { mayProbe: tries === 1 }) : { route: first };
     if ('stopped' in plan) return plan;
     try {
       const result = await beforeDeadline(deadlineAt, () => options.call(plan));
@@ -78,23 +81,20 @@ export async function callThroughGate(options: {
   }
 }
 
-/** Where there is nothing to choose, nothing is asked of the store, and nothing is waited for. */
-function hasChoice({ gate }: PreparedExtraction): boolean {
+function isChoice(gate: PreparedGate | undefined): gate is PreparedGate {
   return gate !== undefined && (gate.onOutage === 'fail' || gate.fallbacks.length > 0);
-}
-
-function firstOf({ provider, model, simulated }: PreparedExtraction): Route {
-  return { provider, model, simulated };
 }
 
 /**
  * Whom to ask.
  *
- * @param mayProbe whether it may be the one that tries a provider whose circuit is open: no conversation is that twice.
+ * @param options.mayProbe whether it may be the one that tries a provider whose circuit is open: no conversation is that twice.
  */
-async function chooseWay(prepared: PreparedExtraction, mayProbe: boolean): Promise<CallPlan | Stopped> {
-  const { onOutage = 'wait', fallbacks = [] } = prepared.gate ?? {};
-  const first = firstOf(prepared);
+async function chooseWay(
+  first: Route,
+  { onOutage, fallbacks }: PreparedGate,
+  { mayProbe }: { readonly mayProbe: boolean },
+): Promise<CallPlan | Stopped> {
   const routes = [first, ...fallbacks];
   const chosen = await store.chooseRoute({
     routes: routes.map((route) => ({ provider: route.provider })),

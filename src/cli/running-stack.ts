@@ -44,6 +44,9 @@ const WORKER_VARIABLES = [
   'HTTP_PROXY',
   'HTTPS_PROXY',
   'NO_PROXY',
+  'http_proxy',
+  'https_proxy',
+  'no_proxy',
 ] as const;
 
 /** As {@link WORKER_VARIABLES}, of the dashboard. */

@@ -50,10 +50,7 @@ export function allotSlots(options: {
     for (const slots of shards) {
       const { shard, wants } = slots;
       const has = limits.get(shard) ?? 0;
-      const limit = Math.min(
-        Math.max(has, Math.min(wants ?? MOST_SLOTS_OF_A_SHARD, capOf(slots))),
-        has + spare,
-      );
+      const limit = Math.min(wants ?? MOST_SLOTS_OF_A_SHARD, capOf(slots), has + spare);
       limits.set(shard, limit);
       spare -= limit - has;
     }

@@ -6,8 +6,9 @@ const THIS_MACHINE = 'localhost,127.0.0.1,[::1]';
 const MOST_REDIRECTIONS = 5;
 
 /**
- * A `fetch` for the openai client that reads whole answers: a call takes 0.55 ms of processor, where
- * Node's own takes 0.85, and has no timeouts besides the client's (Node's gives up after 5 minutes). Proxies are taken from `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`.
+ * A `fetch` for the openai client that reads whole answers: a call takes 0.55 ms of processor, where Node's own
+ * takes 0.85, and has no timeouts besides the client's (Node's gives up after 5 minutes). Proxies are taken from `HTTP_PROXY`,
+ * `HTTPS_PROXY` and `NO_PROXY`.
  */
 export function pooledFetch(): typeof fetch {
   let dispatcher: Dispatcher | undefined;
@@ -15,7 +16,7 @@ export function pooledFetch(): typeof fetch {
     dispatcher ??= openPool();
     const answer = await request(addressOf(url), {
       method: method,
-      headers: Object.fromEntries(new Headers(headers)),
+      headers: new Headers(headers),
       body: body as string,
       signal: signal ?? null,
       dispatcher,

@@ -285,18 +285,32 @@ describe('concurrency', () => {
     });
   });
 
-  it('is spread over several shards while there are documents for them, and left to the last one at its end', () =>
-    underWay({ count: 700, concurrency: 80, latencyMs: 60 }, async (scene) => {
-      const { batch, provider } = scene;
-      const inWorkOf = async (shard: number) =>
-        (await workflowOf(scene, shard).query<ShardProgress>('progress')).inWork;
-      // The first of the second shard's documents.
-      await until(() => provider.calls.has('thing 500'));
-      expect(await inWorkOf(1)).toBeLessThanOrEqual(50);
-      await until(async () => (await inWorkOf(1)) > 50);
-      expect(await batch.done()).toMatchObject({ succeeded: 700 });
-      expect(provider.takePeak()).toBeLessThanOrEqual(80);
-    }));
+  it('is spread over several shards while there are documents for them, and left to the last one at its end', () => {
+    const end = Promise.withResolvers<void>();
+    return underWay(
+      {
+        count: 700,
+        concurrency: 80,
+        answering: async ({ text }) => {
+          if (numberIn(text) >= 100 && numberIn(text) < 500) await end.promise;
+          return right(text);
+        },
+      },
+      async (scene) => {
+        const { batch, provider } = scene;
+        const inWorkOf = async (shard: number) =>
+          (await workflowOf(scene, shard).query<ShardProgress>('progress')).inWork;
+        // The first of the second shard's documents: the first shard has less than all slots.
+        await until(() => provider.calls.has('thing 500'));
+        expect(await inWorkOf(1)).toBeLessThanOrEqual(50);
+        // The first shard is held until the second one has nothing left to do.
+        await until(async () => (await inWorkOf(1)) === 80);
+        end.resolve();
+        expect(await batch.done()).toMatchObject({ succeeded: 700 });
+        expect(provider.takePeak()).toBeLessThanOrEqual(80);
+      },
+    );
+  });
 
   it('is shared by the shards, and a slow document holds nobody up', () => {
     const slow = Promise.withResolvers<void>();
