@@ -40,6 +40,7 @@ import type { ShardSlots } from '../src/core/slots.ts';
 import { openBatch, store } from './house-activities.ts';
 import { tellSearch } from './search-attributes.ts';
 
+/** Done once every shard knows: from then on no call begins but those that the server has handed out already. */
 export const pauseUpdate = defineUpdate<void>('pause');
 /** Goes on; with another budget from now on, where one is given. */
 export const resumeUpdate = defineUpdate<void, [{ readonly budget?: Budget }?]>('resume');
@@ -70,7 +71,11 @@ interface Desk {
   /** Shards whose last calls are let finish, before it is said so. */
   draining: Set<number> | undefined;
   isPaused: boolean;
+  /** Whether every shard knows of the pause. */
+  isPauseTold: boolean;
   isCancelled: boolean;
+  /** Whether nothing is left to be done. */
+  isOver: boolean;
   /** Up to here, documents have been given to shards in this pass. */
   afterSeq: number;
   isAllOpened: boolean;
@@ -102,6 +107,7 @@ export async function batch({ id, next, carried }: BatchInput): Promise<BatchSum
     cancelWhen(desk, cancelRequested);
     tellBeginning(desk);
     await carryOn(desk);
+    desk.isOver = true;
     const state = desk.isCancelled ? 'cancelled' : 'completed';
     await store.setBatchState({ batch: id, state });
     await tellEnd(desk, state);
@@ -145,7 +151,14 @@ function handleMessages(deskNow: () => Desk | undefined): void {
     const desk = deskNow();
     return desk === undefined ? null : progressOf(desk);
   });
-  setHandler(pauseUpdate, whenOpen(pause));
+  setHandler(
+    pauseUpdate,
+    whenOpen(async (desk) => {
+      await pause(desk);
+      desk.hasChanged = true;
+      await condition(() => desk.isPauseTold || !desk.isPaused || desk.isCancelled || desk.isOver);
+    }),
+  );
   setHandler(
     resumeUpdate,
     whenOpen(async (desk, { budget } = {}) => {
@@ -155,6 +168,7 @@ function handleMessages(deskNow: () => Desk | undefined): void {
       }
       await store.setBatchState({ batch: desk.id, state: 'running' });
       desk.isPaused = false;
+      desk.isPauseTold = false;
       desk.isOverBudget = false;
       desk.draining = undefined;
       tellSearch(desk.opened.settings, { outcome: null });
@@ -240,8 +254,9 @@ function hasDocuments({ isAllOpened, givenBack }: Desk): boolean {
 /** Tells every shard whose limit changes; gives the slots that none can use. */
 async function shareSlots(desk: Desk): Promise<number> {
   const shards = [...desk.shards.values()];
+  const { isPaused } = desk;
   const { limits, spare } = allotSlots({
-    concurrency: desk.isPaused ? 0 : desk.concurrency,
+    concurrency: isPaused ? 0 : desk.concurrency,
     shards,
     isAllOpened: !hasDocuments(desk),
   });
@@ -252,6 +267,7 @@ async function shareSlots(desk: Desk): Promise<number> {
     desk,
     told.map(({ shard, limit }) => ({ shard, signal: 'allow', args: [limit] })),
   );
+  desk.isPauseTold = isPaused;
   return spare;
 }
 
@@ -384,7 +400,7 @@ async function lookAfterInherited(desk: Desk): Promise<void> {
 async function continueWhereDue(desk: Desk): Promise<void> {
   const { historyLength, continueAsNewSuggested } = workflowInfo();
   if (historyLength < MOST_EVENTS && !continueAsNewSuggested) return;
-  await condition(allHandlersFinished);
+  await condition(() => desk.hasChanged || allHandlersFinished());
   if (desk.hasChanged || desk.draining !== undefined) return;
   await continueAsNew<typeof batch>({ id: desk.id, carried: carriedOf(desk) });
 }
@@ -431,7 +447,9 @@ function deskOf(id: string, carried: CarriedBatch): Desk {
     budget,
     isOverBudget: false,
     draining: undefined,
+    isPauseTold: false,
     isCancelled: false,
+    isOver: false,
     givenBack: [...givenBack],
     shards: new Map(shards.map((slots) => [slots.shard, slots])),
     inherited: new Set(shards.map(({ shard }) => shard)),
