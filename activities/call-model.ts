@@ -19,6 +19,8 @@ const SOFT_HEARTBEAT_INTERVAL_MS = 2_500;
 const SOFT_CANCEL_MS = 30_000;
 /** A longer one is the server's, which needs no slot of a worker for it. */
 const LONGEST_REST_MS = 900;
+/** After it, one waits for the server's next probe: it hands out few while a circuit is open. */
+const VAIN_TRY_DELAY_MS = 1_000;
 /** Those that were told the same do not come back together. */
 const REST_JITTER = 0.1;
 /** More than the clocks of two workers differ by. */
@@ -81,6 +83,7 @@ export async function callModel(options: {
   refuseEndlessLoss(ledger);
   refuseEarlyTry({ carried, ledger, context });
   await rest({ watch, carried, ledger, context });
+  if (!options.failsOnOutage) await refuseVainTry({ watch, carried, ledger, context });
   const requestId = `${place}/${attempt}/${info.attempt}`;
   const beatMs = options.isSoftlyCancelled ? SOFT_HEARTBEAT_INTERVAL_MS : HEARTBEAT_INTERVAL_MS;
   const beat = setInterval(() => context.heartbeat(carried), beatMs);
@@ -205,6 +208,18 @@ async function rest(options: {
     }
     await context.sleep(delayMs);
   }
+}
+
+/** A probe of a provider that is not even there brings nothing but a failed call. */
+async function refuseVainTry(options: {
+  readonly watch: GateWatch;
+  readonly carried: Carried;
+  readonly ledger: CallLedger;
+  readonly context: Context;
+}): Promise<void> {
+  if (await options.watch.isWorthACall()) return;
+  const message = 'held back: the provider cannot be reached';
+  throw tooEarly({ ...options, type: 'connection_error', message, delayMs: VAIN_TRY_DELAY_MS });
 }
 
 function providerFailure(options: {

@@ -4,6 +4,7 @@ import { HEALTH_FAILURES, isKeyRefused, isShut } from '../src/core/gate-contract
 import type { GateReport, GateStateName } from '../src/core/gate-contract.ts';
 import type { ModelReply } from '../src/provider/provider.ts';
 import type { ClassifiedFailure } from './failures.ts';
+import type { Reachability } from './reachability.ts';
 
 /** What a worker watches of one provider, to tell its gate. */
 export interface GateWatch {
@@ -17,6 +18,11 @@ export interface GateWatch {
    * obeys before the gate has decided.
    */
   restMs(): number;
+  /**
+   * Whether a call can come to anything: not where the circuit is open and the provider, when it is asked now, is still not
+   * there. Once a minute it is worth one all the same, since only a call can tell for certain.
+   */
+  isWorthACall(): Promise<boolean>;
   /** Whether the circuit is open or parked, as far as this worker knows. */
   isClosedToCalls(): boolean;
 }
@@ -29,6 +35,12 @@ const TOKENS_EVERY_MS = 10_000;
 /** So long after its last failure a row of failures holds calls back, unless the gate has decided by then. */
 const GATE_DECIDES_WITHIN_MS = 3_000;
 const LOCAL_REST_MS = 1_000;
+/** So many failures in a row are a reason to ask whether the provider is there at all: it may be long before the circuit opens. */
+const ASK_AFTER_FAILURES = 3;
+/** How long calls wait, again and again, while it is asked. */
+const ASKING_REST_MS = 50;
+/** However often the provider is said to be out of reach. */
+const CALL_AT_LEAST_EVERY_MS = 60_000;
 /** A longer `Retry-After` is clamped to this, as it is for a single call. */
 const LONGEST_PAUSE_MS = DEFAULT_RETRY.maxRetryAfterMs;
 /** How often the store is asked how the gate stands: a row by its key. */
@@ -43,6 +55,7 @@ export const NO_WATCH: GateWatch = {
   answered() {},
   failed() {},
   restMs: () => 0,
+  isWorthACall: async () => true,
   isClosedToCalls: () => false,
 };
 
@@ -63,19 +76,25 @@ interface Counts {
  *
  * @param options.send tells the gate; a report that cannot be sent is sent again with the next.
  * @param options.look reads how the gate stands.
+ * @param options.reachability of the provider.
  * @param options.consecutiveFailures as in the gate's configuration.
  * @param options.tpm tokens a minute, where they are configured.
  */
 export function gateWatch(options: {
   readonly send: (report: GateReport) => Promise<void>;
   readonly look: () => Promise<GateStateName | undefined>;
+  readonly reachability: Reachability;
   readonly consecutiveFailures: number;
   readonly tpm?: number;
 }): GateWatch {
+  const { reachability } = options;
   let counts = noCounts();
   let failuresInARow = 0;
   let rowBegunAt = 0;
   let failedAt = 0;
+  /** When the provider was found to be out of reach; null where it was not, or has answered since. */
+  let awayAt: number | null = null;
+  let calledAt = Date.now();
   let hasToldFailures = false;
   let notBefore = 0;
   let state: GateStateName = 'closed';
@@ -112,6 +131,7 @@ export function gateWatch(options: {
       await options.send({
         ...told,
         failuresInARow,
+        isUnreachable: isFoundAway(),
         takenPerSecond: begun.perSecond(),
         notBefore: notBefore > Date.now() ? notBefore : null,
       });
@@ -127,6 +147,12 @@ export function gateWatch(options: {
     const hasNews = Object.keys(counts.failed).length > 0 || (counts.succeeded > 0 && awaitsGoodNews());
     if (hasNews) schedule(REPORT_EVERY_MS);
   };
+  /** Just now: what was found earlier may have changed. */
+  const isFoundAway = (): boolean => awayAt !== null && Date.now() - awayAt < GATE_DECIDES_WITHIN_MS;
+  const isLookDue = (): boolean => {
+    const everyMs = isInTrouble() ? LOOK_EVERY_IN_TROUBLE_MS : LOOK_EVERY_MS;
+    return Date.now() - lookedAt >= everyMs;
+  };
   const look = async (): Promise<void> => {
     lookedAt = Date.now();
     try {
@@ -136,15 +162,27 @@ export function gateWatch(options: {
     }
   };
 
+  const askWhetherItIsThere = async (): Promise<boolean> => {
+    const isThere = await reachability.ask();
+    // A call may have been answered meanwhile.
+    awayAt = isThere || failuresInARow === 0 ? null : Date.now();
+    if (awayAt !== null) schedule(REPORT_EVERY_MS);
+    return isThere;
+  };
+
   return {
     began() {
       begun.add(1);
-      const everyMs = isInTrouble() ? LOOK_EVERY_IN_TROUBLE_MS : LOOK_EVERY_MS;
-      if (Date.now() - lookedAt >= everyMs) void look();
+      calledAt = Date.now();
+      if (isLookDue()) void look();
     },
     answered({ usage, rateLimits }, begunAt) {
       // An answer to a call from before the trouble says nothing of it.
-      if (begunAt >= rowBegunAt) failuresInARow = 0;
+      if (begunAt >= rowBegunAt) {
+        failuresInARow = 0;
+        awayAt = null;
+        void reachability.modelAnswered();
+      }
       counts.succeeded += 1;
       counts.answeredBegunAt = Math.max(counts.answeredBegunAt ?? 0, begunAt);
       counts.tokens += usage.promptTokens + usage.completionTokens;
@@ -172,6 +210,7 @@ export function gateWatch(options: {
         failedAt = Date.now();
         if (failuresInARow === 0) rowBegunAt = failedAt;
         failuresInARow += 1;
+        if (failuresInARow >= ASK_AFTER_FAILURES && state !== 'open') void askWhetherItIsThere();
       }
       if (retryAfterMs !== undefined) {
         notBefore = Math.max(notBefore, Date.now() + Math.min(retryAfterMs, LONGEST_PAUSE_MS));
@@ -181,8 +220,15 @@ export function gateWatch(options: {
     restMs() {
       const now = Date.now();
       const isUndecided = state === 'closed' && now - failedAt < GATE_DECIDES_WITHIN_MS;
-      const localMs = isUndecided && failuresInARow >= options.consecutiveFailures ? LOCAL_REST_MS : 0;
-      return Math.max(localMs, notBefore - now);
+      const isRow = isUndecided && failuresInARow >= options.consecutiveFailures;
+      const isAway = state !== 'open' && isFoundAway();
+      const askingMs = state !== 'open' && reachability.isAsking() ? ASKING_REST_MS : 0;
+      return Math.max(isRow || isAway ? LOCAL_REST_MS : askingMs, notBefore - now);
+    },
+    async isWorthACall() {
+      if (isLookDue()) await look();
+      if (state !== 'open' || Date.now() - calledAt >= CALL_AT_LEAST_EVERY_MS) return true;
+      return reachability.ask();
     },
     isClosedToCalls: () => isShut(state),
   };

@@ -64,7 +64,8 @@ export async function chooseRoute(
   const first = routes[0] === undefined ? undefined : shut.get(routes[0].provider);
   if (first === undefined) return { kind: 'open', index: 0 };
   if (index < 0 && mayWait) return { kind: 'waiting', index: 0 };
-  if (mayProbe && first.state === 'open' && isTimeToProbe(first.provider))
+  const mayTry = mayProbe && first.state === 'open' && isTimeToProbe(first.provider);
+  if (mayTry && (await world.gates.watch(first.provider).isWorthACall()))
     return { kind: 'probing', index: 0 };
   return index < 0 ? { kind: 'closed', status: first } : { kind: 'open', index };
 }

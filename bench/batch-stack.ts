@@ -21,6 +21,8 @@ export interface BatchStack {
   calls(): Promise<readonly CallRecord[]>;
   /** Of every model of the provider from now on; null gives the models their own again. */
   setFaults(faults: FaultRates | null): Promise<void>;
+  /** Whether the whole provider is down, and not only its models. */
+  setDown(isDown: boolean): Promise<void>;
 }
 
 /**
@@ -51,6 +53,11 @@ export async function withBatchStack<T>(
     };
     await ensureRunning({ home, env, onProgress: () => {} });
     const extractor = await DurableExtract.connect({ env });
+    const set = async (what: string, value: unknown): Promise<void> => {
+      const body = JSON.stringify(value);
+      const { ok, status } = await fetch(new URL(`/v1/simulated/${what}`, url), { method: 'PUT', body });
+      if (!ok) throw new Error(`The simulated provider refused the ${what} ${body}: HTTP ${status}.`);
+    };
     const asked = async (what: string): Promise<unknown> =>
       (await fetch(new URL(`/v1/simulated/${what}`, url))).json();
     try {
@@ -60,11 +67,8 @@ export async function withBatchStack<T>(
         env,
         stats: async () => (await asked('stats')) as CallStats,
         calls: async () => (await asked('log')) as readonly CallRecord[],
-        async setFaults(faults) {
-          const body = JSON.stringify(faults);
-          const { ok, status } = await fetch(new URL('/v1/simulated/faults', url), { method: 'PUT', body });
-          if (!ok) throw new Error(`The simulated provider refused the faults ${body}: HTTP ${status}.`);
-        },
+        setFaults: (faults) => set('faults', faults),
+        setDown: (isDown) => set('down', isDown),
       });
     } finally {
       await extractor.close();

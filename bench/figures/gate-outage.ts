@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RetryConfig } from '../../src/core/contract.ts';
 import { shortDocuments, withBatchStack } from '../batch-stack.ts';
+import type { BatchStack } from '../batch-stack.ts';
 import type { Figure, Row } from '../figure.ts';
 
 const DOCUMENTS = 1_000;
@@ -14,10 +15,18 @@ const USUAL_MS = 2_000;
 /** Of the usual rate; from then on it counts as back. */
 const BACK_AT = 0.8;
 
-const RETRIES: readonly { readonly name: string; readonly retry: Partial<RetryConfig> }[] = [
-  { name: 'default retries', retry: {} },
+/** What is down: the whole provider, or its models while it can still be reached. */
+type Extent = 'provider' | 'models';
+
+const OUTAGES: readonly {
+  readonly name: string;
+  readonly extent: Extent;
+  readonly retry: Partial<RetryConfig>;
+}[] = [
+  { name: 'default retries', extent: 'provider', retry: {} },
   // Blind retries hurt more.
-  { name: 'quick retries', retry: { maxDelayMs: 1_000 } },
+  { name: 'quick retries', extent: 'provider', retry: { maxDelayMs: 1_000 } },
+  { name: 'default retries, only its models down', extent: 'models', retry: {} },
 ];
 
 /** What an outage costs with a gate and without one. Takes some minutes. */
@@ -25,9 +34,9 @@ export const gateOutage: Figure = {
   title: `Gate: outage of ${OUTAGE_MS / 1_000} s in a batch of ${DOCUMENTS}, provider with ${LATENCY_MS} ms latency, ${CONCURRENCY} at once`,
   async measure() {
     const rows: Row[] = [];
-    for (const { name, retry } of RETRIES) {
-      const withGate = await batchWithOutage('on', retry);
-      const without = await batchWithOutage('off', retry);
+    for (const { name, extent, retry } of OUTAGES) {
+      const withGate = await batchWithOutage('on', extent, retry);
+      const without = await batchWithOutage('off', extent, retry);
       rows.push(...compared(name, withGate, without));
     }
     return rows;
@@ -38,6 +47,8 @@ export const gateOutage: Figure = {
 interface Outage {
   /** Calls made while the provider was down: none of them was answered. */
   readonly callsInVain: number;
+  /** How often it was asked whether it is there, which costs no tokens. */
+  readonly asked: number;
   readonly lost: number;
   /** Beyond one for each document. */
   readonly attemptsWasted: number;
@@ -50,7 +61,7 @@ interface Outage {
   readonly ms: number;
 }
 
-function batchWithOutage(gate: 'on' | 'off', retry: Partial<RetryConfig>): Promise<Outage> {
+function batchWithOutage(gate: 'on' | 'off', extent: Extent, retry: Partial<RetryConfig>): Promise<Outage> {
   const provider = ['--latency-ms', String(LATENCY_MS)];
   return withBatchStack({ provider, env: { DURABLE_EXTRACT_GATE: gate } }, async (stack) => {
     const options = { schema: 'user', concurrency: CONCURRENCY, retry };
@@ -60,9 +71,9 @@ function batchWithOutage(gate: 'on' | 'off', retry: Partial<RetryConfig>): Promi
     const startedAt = Date.now();
     await sleep(OUTAGE_AFTER_MS);
     const downAt = Date.now();
-    await stack.setFaults({ server_error: 1 });
+    await setOutage(stack, extent, true);
     await sleep(OUTAGE_MS);
-    await stack.setFaults(null);
+    await setOutage(stack, extent, false);
     const upAt = Date.now();
     const { total, succeeded } = await batch.done();
     const ms = Date.now() - startedAt;
@@ -77,11 +88,13 @@ function batchWithOutage(gate: 'on' | 'off', retry: Partial<RetryConfig>): Promi
       .filter(({ answered }) => answered)
       .map(({ time }) => Date.parse(time))
       .toSorted((a, b) => a - b);
+    const { modelLists: asked } = await stack.stats();
     const usual = answeredAt.filter((time) => time >= downAt - USUAL_MS && time < downAt).length;
     const usualRate = (usual / USUAL_MS) * 1_000;
     return {
       ...documents,
       callsInVain: calls.filter(({ fault }) => fault === 'server_error').length,
+      asked,
       lost: total - succeeded,
       usualRate,
       backAfterMs: backAfter(
@@ -91,6 +104,10 @@ function batchWithOutage(gate: 'on' | 'off', retry: Partial<RetryConfig>): Promi
       ms,
     };
   });
+}
+
+function setOutage(stack: BatchStack, extent: Extent, isDown: boolean): Promise<void> {
+  return extent === 'provider' ? stack.setDown(isDown) : stack.setFaults(isDown ? { server_error: 1 } : null);
 }
 
 /** The first time at which so many calls a second began, in the second before. */
@@ -108,7 +125,7 @@ function compared(name: string, gate: Outage, without: Outage): readonly Row[] {
     {
       what: `${name}: calls during the outage, of those without a gate`,
       figure: `${((100 * gate.callsInVain) / without.callsInVain).toFixed(1)} %`,
-      details: `${gate.callsInVain}, without ${without.callsInVain}; aim: at most 2 %`,
+      details: `${gate.callsInVain}, without ${without.callsInVain}; aim: at most 2 %; asked ${gate.asked} times whether it is there`,
     },
     {
       what: `${name}: documents lost`,

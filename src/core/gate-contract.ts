@@ -46,6 +46,8 @@ export interface GateReport {
   readonly isNearlyUsedUp: boolean;
   /** Failures since this worker's last success, as far as they speak of the provider's health. */
   readonly failuresInARow: number;
+  /** Whether the provider itself could not be reached when it was last asked, and no call was answered since. */
+  readonly isUnreachable: boolean;
   /** Calls a second of this worker that were not turned away, of late. */
   readonly takenPerSecond: number;
   /** Epoch milliseconds before which the provider wants no call. */

@@ -3,7 +3,7 @@
  *
  * | state | calls a second | leaves it |
  * |---|---|---|
- * | `closed` | `rpm / 60`, or no limit | 429: `throttled`; too many failures: `open`; quota or key: `parked` |
+ * | `closed` | `rpm / 60`, or no limit | 429: `throttled`; too many failures, or out of reach: `open`; quota or key: `parked` |
  * | `throttled` | the rate found to work | long clean: `closed`; as above |
  * | `open` | one each `waitDurationInOpenStateMs` | a call is answered: `half_open` |
  * | `half_open` | `permittedNumberOfCallsInHalfOpenState` | enough answered: `closed` or `throttled`; too many failed: `open` |
@@ -188,10 +188,12 @@ function afterReport(gate: GateMemory, report: GateReport, now: number, config: 
       return isAnsweredSince(gate, report) ? halfOpen(told, now, 'a probe was answered') : told;
     case 'half_open':
       if (isRateLimited(report)) return throttled(told, report, now, config);
+      if (isAway(report)) return opened(told, now, awayReason(told), gate.reopenings + 1);
       // In a pause come only answers to calls made before.
       return told.pausedUntil === null ? decide(told, now, config) : told;
     case 'closed':
     case 'throttled': {
+      if (isAway(report)) return opened(told, now, awayReason(told), 0);
       // Old successes leave the window as well as old failures: only a failure may open.
       const trouble = healthFailures(report) > 0 ? troubleOf(told, config) : null;
       if (trouble !== null) return opened(told, now, trouble, 0);
@@ -199,6 +201,15 @@ function afterReport(gate: GateMemory, report: GateReport, now: number, config: 
       return gate.state === 'closed' && report.isNearlyUsedUp ? forestalled(told, now, config) : told;
     }
   }
+}
+
+/** Told by a worker that has asked since its last answered call. */
+function isAway({ isUnreachable, failuresInARow }: GateReport): boolean {
+  return isUnreachable && failuresInARow > 0;
+}
+
+function awayReason({ failuresInARow }: GateMemory): string {
+  return `the provider cannot be reached; ${failuresInARow} calls in a row failed`;
 }
 
 /** Calls that were under way when the circuit opened are no probes. */

@@ -1,4 +1,4 @@
-import OpenAI from 'openai';
+import OpenAI, { APIError } from 'openai';
 import { pooledFetch } from './pooled-fetch.ts';
 import { rateLimitsOf } from './rate-limits.ts';
 import type { ModelReply, ModelRequest, PromptMessage, Provider, ProviderTraits } from './provider.ts';
@@ -34,7 +34,18 @@ export function openAiProvider(
     defaultModel,
     ...traits,
     call: (request, signal) => call(client, request, signal),
+    isReachable: (signal) => isReachable(client, signal),
   };
+}
+
+/** By its list of models, which takes no tokens. A server that has none, or shows us none, is there as well. */
+async function isReachable(client: OpenAI, signal: AbortSignal): Promise<boolean> {
+  try {
+    await client.get('/models', { signal });
+    return true;
+  } catch (error) {
+    return error instanceof APIError && typeof error.status === 'number' && error.status < 500;
+  }
 }
 
 async function call(client: OpenAI, request: ModelRequest, signal: AbortSignal): Promise<ModelReply> {

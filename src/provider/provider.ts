@@ -81,4 +81,10 @@ export interface Provider extends ProviderTraits {
   readonly defaultModel: string;
   /** @throws what its client throws; `activities/failures.ts` classifies it. Rethrows `signal.reason` when aborted. */
   call(request: ModelRequest, signal: AbortSignal): Promise<ModelReply>;
+  /**
+   * Whether it is there at all, at no cost: what an outage is told by, and its end. Absent where only a call can tell.
+   *
+   * May throw, which means that it is not.
+   */
+  isReachable?(signal: AbortSignal): Promise<boolean>;
 }

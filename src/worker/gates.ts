@@ -1,6 +1,7 @@
 import { Client } from '@temporalio/client';
 import { NO_WATCH, gateWatch } from '../../activities/gate-watch.ts';
 import type { GateWatch } from '../../activities/gate-watch.ts';
+import { reachability } from '../../activities/reachability.ts';
 import type { Gates } from '../../activities/world.ts';
 import { WORKFLOW_TASK_QUEUE } from '../core/contract.ts';
 import { DEFAULT_GATE } from '../core/gate-config.ts';
@@ -65,6 +66,7 @@ export async function openGates(options: {
         send: (report) => signal(provider, 'report', { report }),
         consecutiveFailures: gateConfigOf(provider).consecutiveFailures,
         look: async () => (await store.gates.read(provider.name))?.state,
+        reachability: reachability(provider.isReachable?.bind(provider)),
         ...(provider.tpm === undefined ? {} : { tpm: provider.tpm }),
       }),
     ]),

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ClassifiedFailure } from '../../activities/failures.ts';
 import { gateWatch } from '../../activities/gate-watch.ts';
+import { reachability } from '../../activities/reachability.ts';
 import type { GateReport, GateStateName } from '../../src/core/gate-contract.ts';
 import type { ModelReply } from '../../src/provider/provider.ts';
 
@@ -17,6 +18,8 @@ function watching(
     readonly tpm?: number;
     readonly sendFails?: () => boolean;
     readonly onSend?: () => Promise<void>;
+    /** Absent: the provider cannot be asked. */
+    readonly isReachable?: () => Promise<boolean>;
   } = {},
 ) {
   const reports: GateReport[] = [];
@@ -32,6 +35,7 @@ function watching(
       looks += 1;
       return state;
     },
+    reachability: reachability(options.isReachable),
     consecutiveFailures: 3,
     ...(options.tpm === undefined ? {} : { tpm: options.tpm }),
   });
@@ -200,5 +204,88 @@ describe('how long a worker makes no call by itself', () => {
     for (let n = 0; n < 3; n += 1) fail();
     watch.answered(ANSWER, begunAt);
     expect(watch.restMs()).toBeGreaterThan(0);
+  });
+});
+
+describe('a provider that can be asked whether it is there', () => {
+  /** It answers so late. */
+  const ASKING_MS = 20;
+  const askable = () => {
+    const provider = { isThere: true, questions: 0 };
+    const watched = watching({
+      isReachable: async () => {
+        provider.questions += 1;
+        await new Promise((resolve) => setTimeout(resolve, ASKING_MS));
+        return provider.isThere;
+      },
+    });
+    return { ...watched, provider };
+  };
+
+  it('is asked at the third failure in a row, and calls wait for what it says', async () => {
+    const { provider, fail, watch } = askable();
+    fail();
+    fail();
+    expect(provider.questions).toBe(0);
+    fail();
+    expect(provider.questions).toBe(1);
+    expect(watch.restMs()).toBeGreaterThan(0);
+  });
+
+  it('is no reason for the gate to open where it is there', async () => {
+    const { fail, reports } = askable();
+    for (let n = 0; n < 3; n += 1) fail();
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(reports).toMatchObject([{ failuresInARow: 3, isUnreachable: false }]);
+  });
+
+  it('is told of as out of reach, once, while that is news', async () => {
+    const { provider, fail, watch, reports, becomes } = askable();
+    provider.isThere = false;
+    for (let n = 0; n < 3; n += 1) fail();
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(watch.restMs()).toBeGreaterThan(0);
+    expect(reports).toMatchObject([{ failed: { server_error: 3 }, failuresInARow: 3, isUnreachable: true }]);
+    becomes('open');
+    await vi.advanceTimersByTimeAsync(10_000);
+    watch.began();
+    await vi.advanceTimersByTimeAsync(1);
+    watch.failed(DOWN);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(reports.at(-1)).toMatchObject({ failuresInARow: 4, isUnreachable: false });
+  });
+
+  it('is worth no call while the circuit is open and it is not there, but one a minute', async () => {
+    const { provider, fail, watch, becomes } = askable();
+    const isWorthACall = async (): Promise<boolean> => {
+      const said = watch.isWorthACall();
+      await vi.advanceTimersByTimeAsync(ASKING_MS);
+      return said;
+    };
+    expect(await isWorthACall()).toBe(true);
+    expect(provider.questions).toBe(0);
+    provider.isThere = false;
+    for (let n = 0; n < 3; n += 1) fail();
+    becomes('open');
+    for (let second = 1; second < 60; second += 1) {
+      await vi.advanceTimersByTimeAsync(1_000 - ASKING_MS);
+      expect(await isWorthACall()).toBe(false);
+    }
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(await isWorthACall()).toBe(true);
+    fail();
+    expect(await isWorthACall()).toBe(false);
+    provider.isThere = true;
+    expect(await isWorthACall()).toBe(true);
+  });
+
+  it('is not asked while the circuit is closed, half open or parked', async () => {
+    const { provider, watch, becomes } = askable();
+    for (const state of ['closed', 'half_open', 'parked', 'throttled'] as const) {
+      becomes(state);
+      await vi.advanceTimersByTimeAsync(6_000);
+      expect(await watch.isWorthACall()).toBe(true);
+    }
+    expect(provider.questions).toBe(0);
   });
 });

@@ -19,6 +19,7 @@ const NOTHING: GateReport = {
   isKeyRefused: false,
   isNearlyUsedUp: false,
   failuresInARow: 0,
+  isUnreachable: false,
   takenPerSecond: 0,
   notBefore: null,
   tokens: 0,
@@ -131,6 +132,21 @@ describe('a closed gate', () => {
       [report(1, { failed: { client_error: 1 }, isKeyRefused: true })],
       { state: 'parked', rate: NO_CALLS, moment: null },
     ],
+    [
+      'opens at once where the provider cannot be reached',
+      [report(1, { failed: { connection_error: 3 }, failuresInARow: 3, isUnreachable: true })],
+      { state: 'open', rate: PROBE_RATE, moment: null },
+    ],
+    [
+      'opens where that is told after the failures',
+      [broken(1, 3), report(2, { failuresInARow: 3, isUnreachable: true })],
+      { state: 'open' },
+    ],
+    [
+      'stays closed where a call was answered since',
+      [broken(1, 3), report(2, { succeeded: 1, isUnreachable: true })],
+      { state: 'closed' },
+    ],
     ['is parked by hand', [trip(1)], { state: 'parked', rate: NO_CALLS, moment: null }],
     ['is parked by hand for a time', [trip(1, 30_000)], { state: 'parked', rate: NO_CALLS, moment: 31 }],
     ['has nothing to do by itself', [time(100)], { state: 'closed', moment: null }],
@@ -169,6 +185,8 @@ describe('the window', () => {
   it('says in the reason what it saw', () => {
     expect(after([half(1, 50)], config).reason).toBe('50 of 100 calls failed in 100 s');
     expect(after(OPEN).reason).toBe('10 calls in a row failed');
+    const away = report(1, { failed: { timeout: 3 }, failuresInARow: 3, isUnreachable: true });
+    expect(after([away]).reason).toBe('the provider cannot be reached; 3 calls in a row failed');
   });
 });
 
@@ -182,6 +200,11 @@ describe('a throttled gate', () => {
       'closes at many times the rate that was too much',
       [...THROTTLED, ...[6, 11, 16, 21, 26, 31, 36, 41].map(time)],
       { state: 'closed', rate: null, moment: null },
+    ],
+    [
+      'opens where the provider cannot be reached',
+      [...THROTTLED, report(2, { failed: { timeout: 3 }, failuresInARow: 3, isUnreachable: true })],
+      { state: 'open', rate: PROBE_RATE },
     ],
     ['opens by failures', [...THROTTLED, broken(2, 10)], { state: 'open', rate: PROBE_RATE }],
     [
@@ -269,6 +292,11 @@ describe('a half open gate', () => {
   test.each<Row>([
     ['waits for enough probes', [...HALF_OPEN, answered(10, 9)], { state: 'half_open' }],
     ['closes when they are answered', [...HALF_OPEN, answered(10, 10)], { state: 'closed', rate: null }],
+    [
+      'opens, for longer, where the provider cannot be reached',
+      [...HALF_OPEN, report(10, { failed: { timeout: 3 }, failuresInARow: 3, isUnreachable: true })],
+      { state: 'open', rate: 0.1 },
+    ],
     ['opens when half of them fail', [...HALF_OPEN, broken(10, 5)], { state: 'open', rate: 0.1 }],
     [
       'bears that fewer fail',
@@ -492,6 +520,7 @@ const anyReport: fc.Arbitrary<GateReport> = fc.record({
   isKeyRefused: rarely,
   isNearlyUsedUp: fc.boolean(),
   failuresInARow: few,
+  isUnreachable: rarely,
   takenPerSecond: fc.double({ min: 0, max: 500, noNaN: true }),
   notBefore: fc.option(fc.integer({ min: -1_000, max: 600_000 })),
   tokens: fc.nat({ max: 100_000 }),

@@ -92,6 +92,33 @@ describe('an outage', () => {
     });
   });
 
+  it('of the whole provider is told from one of its models, and costs hardly a call', async () => {
+    const provider = await startProvider({ latencyMs: 50 });
+    await withWorker(stack, { provider, gates: 'on' }, async () => {
+      const batch = await stack.extractor.batch(documents(400), {
+        id: provider.name,
+        schema,
+        concurrency: 20,
+      });
+      await until(() => simulated.stats().answered > 80);
+      simulated.setDown(true);
+      await reaches(provider.name, 'open');
+      await new Promise((resolve) => setTimeout(resolve, 6_000));
+      const { byFault, modelLists } = simulated.stats();
+      // Those that failed before it was asked whether it is there; the probes since then found that it is not.
+      expect(byFault['server_error']).toBeLessThan(10);
+      expect(modelLists).toBeGreaterThan(3);
+      expect(modelLists).toBeLessThan(25);
+      simulated.setDown(false);
+      await reaches(provider.name, 'closed');
+      expect(await batch.done()).toMatchObject({ succeeded: 400, failed: 0 });
+      const changes = await (await stack.extractor.gate(provider.name)).changes();
+      expect(changes.find(({ state }) => state === 'open')?.reason).toContain(
+        'the provider cannot be reached',
+      );
+    });
+  });
+
   it('is no end for a conversation whose retries are used up, unless it is to fail', async () => {
     const provider = await startProvider({ faults: DOWN });
     await withWorker(stack, { provider, gates: 'on' }, async () => {

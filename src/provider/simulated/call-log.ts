@@ -35,6 +35,8 @@ export interface CallStats {
   readonly completionTokens: number;
   readonly byStatus: Readonly<Record<string, number>>;
   readonly byFault: Readonly<Record<string, number>>;
+  /** How often the list of models was asked for, which is no call. */
+  readonly modelLists: number;
 }
 
 /** Keeps the last calls in memory, and all of them in a file. */
@@ -42,6 +44,8 @@ export interface CallLog {
   readonly records: readonly CallRecord[];
   begin(): void;
   end(record: CallRecord): void;
+  /** The list of models was asked for. */
+  listed(): void;
   stats(): CallStats;
   close(): void;
 }
@@ -52,7 +56,7 @@ export function openCallLog(file: string | null, mostInMemory: number): CallLog 
   const handle = file === null ? null : openForAppending(file);
   const byStatus: Record<string, number> = {};
   const byFault: Record<string, number> = {};
-  const sums = { calls: 0, answered: 0, inFlight: 0, promptTokens: 0, completionTokens: 0 };
+  const sums = { calls: 0, answered: 0, inFlight: 0, promptTokens: 0, completionTokens: 0, modelLists: 0 };
   return {
     records,
     begin() {
@@ -69,6 +73,9 @@ export function openCallLog(file: string | null, mostInMemory: number): CallLog 
       records.push(record);
       if (records.length > mostInMemory * 1.25) records.splice(0, records.length - mostInMemory);
       if (handle !== null) writeSync(handle, `${JSON.stringify(record)}\n`);
+    },
+    listed() {
+      sums.modelLists += 1;
     },
     stats: () => ({ ...sums, byStatus: { ...byStatus }, byFault: { ...byFault } }),
     close() {

@@ -27,6 +27,8 @@ export interface SimulatedProvider {
   stats(): CallStats;
   /** Replaces the fault profile of every model; null gives the models their own again. */
   setFaults(faults: FaultRates | null): void;
+  /** Whether everything but `/v1/simulated` answers 503, as in an outage of the whole provider. */
+  setDown(isDown: boolean): void;
   /** Ends every connection, hanging calls too. */
   stop(): Promise<void>;
 }
@@ -61,6 +63,9 @@ export async function startSimulatedProvider(
     setFaults(faults) {
       house.faults = faults;
     },
+    setDown(isDown) {
+      house.isDown = isDown;
+    },
     async stop() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeAllConnections();
@@ -78,6 +83,7 @@ interface House {
   readonly memory: DocumentMemory;
   readonly limiter: RequestLimiter | null;
   faults: FaultRates | null;
+  isDown: boolean;
   allEnded(): Promise<void>;
 }
 
@@ -90,6 +96,7 @@ function openHouse(settings: Settings, faults: FaultRates | null): House {
     memory: documentMemory(),
     limiter: rpm === null ? null : requestLimiter(rpm, burst, performance.now()),
     faults,
+    isDown: false,
     async allEnded() {
       // Closed sockets report to their calls on the next turns of the event loop.
       while (log.stats().inFlight > 0) await new Promise((resolve) => setImmediate(resolve));
@@ -104,11 +111,14 @@ function route(house: House, request: IncomingMessage, response: ServerResponse)
     case 'POST /v1/chat/completions':
       return receiveCall(house, request, response);
     case 'GET /v1/models':
-      return send(response, 200, { object: 'list', data: MODEL_NAMES.map(modelCard) });
+      return sendModels(house, response);
     case 'GET /health':
+      if (house.isDown) return sendError(response, unavailable());
       return send(response, 200, { status: 'ok', simulated: true });
     case 'PUT /v1/simulated/faults':
-      return void receiveFaults(house, request, response);
+      return void receive(request, response, (faults) => (house.faults = faults as FaultRates | null));
+    case 'PUT /v1/simulated/down':
+      return void receive(request, response, (isDown) => (house.isDown = isDown === true));
     case 'GET /v1/simulated/log':
       return send(response, 200, house.log.records);
     case 'GET /v1/simulated/stats':
@@ -118,18 +128,29 @@ function route(house: House, request: IncomingMessage, response: ServerResponse)
   }
 }
 
-/** Replaces the faults of every model, as `setFaults` does: `null` gives the models their own again. */
-async function receiveFaults(
-  house: House,
+/** Takes what a hand outside sets: the JSON that `setFaults` and `setDown` take. */
+async function receive(
   request: IncomingMessage,
   response: ServerResponse,
+  set: (value: unknown) => void,
 ): Promise<void> {
   try {
-    house.faults = (await json(request)) as FaultRates | null;
-    send(response, 200, { faults: house.faults });
+    const value = await json(request);
+    set(value);
+    send(response, 200, { set: value });
   } catch {
-    sendError(response, badRequest('Expected fault rates as JSON, or null.'));
+    sendError(response, badRequest('Expected JSON.'));
   }
+}
+
+function sendModels({ log, isDown }: House, response: ServerResponse): void {
+  log.listed();
+  if (isDown) return sendError(response, unavailable());
+  send(response, 200, { object: 'list', data: MODEL_NAMES.map(modelCard) });
+}
+
+function unavailable(): ApiError {
+  return apiError({ status: 503, type: 'server_error', message: 'Service unavailable.' });
 }
 
 function modelCard(id: string): object {
@@ -215,6 +236,7 @@ function handle(house: House, call: Call, body: string): void {
   const chat = readChatRequest(body);
   if ('status' in chat) return fail(call, chat, 'invalid_request');
   call.note = { ...call.note, model: chat.model, promptTokens: chat.promptTokens };
+  if (house.isDown) return fail(call, unavailable(), 'server_error');
   const profile = faultProfileOf(chat.model);
   if (profile === null) return fail(call, noSuchModel(chat.model), 'invalid_request');
   const conversation = readConversation(chat);
