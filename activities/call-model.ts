@@ -82,8 +82,9 @@ export async function callModel(options: {
   const ledger = ledgerOf(info, carried);
   refuseEndlessLoss(ledger);
   refuseEarlyTry({ carried, ledger, context });
-  await rest({ watch, carried, ledger, context });
   if (!options.failsOnOutage) await refuseVainTry({ watch, carried, ledger, context });
+  // Last of all: what is asked meanwhile may take its time.
+  await rest({ watch, carried, ledger, context });
   const requestId = `${place}/${attempt}/${info.attempt}`;
   const beatMs = options.isSoftlyCancelled ? SOFT_HEARTBEAT_INTERVAL_MS : HEARTBEAT_INTERVAL_MS;
   const beat = setInterval(() => context.heartbeat(carried), beatMs);

@@ -1,3 +1,4 @@
+import { APIError } from 'openai';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { openAiProvider } from '../../src/provider/openai.ts';
 import type { Provider, ProviderTraits } from '../../src/provider/provider.ts';
@@ -229,6 +230,40 @@ describe('a rate limit nobody told us of', () => {
       const turnedAway = simulated.log.filter(({ status }) => status === 429).length;
       expect(turnedAway / simulated.log.length).toBeLessThan(0.15);
     });
+  });
+});
+
+describe('a pause that the provider asks for', () => {
+  it('is kept to by the worker that was told, to the millisecond', async () => {
+    const limited = await startProvider({ rpm: 600, latencyMs: 20 });
+    const pauses: { readonly toldAt: number; readonly until: number }[] = [];
+    const begun: number[] = [];
+    const provider: Provider = {
+      ...limited,
+      async call(request, signal) {
+        begun.push(performance.now());
+        try {
+          return await limited.call(request, signal);
+        } catch (error) {
+          const told = error instanceof APIError ? error.headers?.get('retry-after-ms') : null;
+          const toldAt = performance.now();
+          if (told) pauses.push({ toldAt, until: toldAt + Number(told) });
+          throw error;
+        }
+      },
+    };
+    await withWorker(stack, { provider, gates: 'on' }, async () => {
+      const batch = await stack.extractor.batch(documents(150), {
+        id: provider.name,
+        schema,
+        concurrency: 30,
+      });
+      expect(await batch.done()).toMatchObject({ succeeded: 150 });
+    });
+    expect(pauses.length).toBeGreaterThan(3);
+    // What was told in one turn of the event loop is known in the next.
+    const early = begun.filter((at) => pauses.some(({ toldAt, until }) => at > toldAt + 1 && at < until - 1));
+    expect(early).toEqual([]);
   });
 });
 
