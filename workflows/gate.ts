@@ -63,7 +63,8 @@ export async function gate({ provider, config, carried }: GateInput<CarriedGate>
   const valve: Valve = {
     provider,
     config,
-    memory: carried?.memory ?? newGate(Date.now()),
+    // What an earlier version did not know begins anew.
+    memory: { ...newGate(Date.now()), ...carried?.memory },
     applied: carried?.applied ?? null,
     changes: [...(carried?.changes ?? [])],
     backlog: carried === undefined ? [] : null,

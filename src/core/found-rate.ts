@@ -81,6 +81,17 @@ export function grownRate(rate: FoundRate, now: number): FoundRate | null {
   };
 }
 
+/** After it was lowered for 429s that do not come of it: as it was when most was taken, and up from there as from a guess. */
+export function restoredRate(rate: FoundRate, allowedPerSecond: number, now: number): FoundRate {
+  return {
+    ...rate,
+    callsPerSecond: Math.max(rate.callsPerSecond, allowedPerSecond),
+    tooMuch: Math.max(rate.tooMuch, allowedPerSecond),
+    step: FOUND_RATE.searchStep,
+    nextStepAt: now + FOUND_RATE.stepEveryMs,
+  };
+}
+
 /** After a time without calls, which says nothing: the next step up is a whole wait away. */
 export function heldRate(rate: FoundRate, now: number): FoundRate {
   return { ...rate, nextStepAt: now + FOUND_RATE.stepEveryMs };

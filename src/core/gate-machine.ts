@@ -14,8 +14,10 @@
 import type { GateConfig } from './gate-config.ts';
 import { HEALTH_FAILURES } from './gate-contract.ts';
 import type { GateReport, GateStateName, GateStatus } from './gate-contract.ts';
-import { foundRate, grownRate, heldRate, loweredRate, toldRate } from './found-rate.ts';
+import { foundRate, grownRate, heldRate, loweredRate, restoredRate, toldRate } from './found-rate.ts';
 import type { FoundRate } from './found-rate.ts';
+import { counted, isForgotten, isOnTrial, isUnrelated, loweredFor, noRefusals } from './refusals.ts';
+import type { Refusals } from './refusals.ts';
 
 /** All that a gate remembers. Plain JSON: it is carried from run to run. */
 export interface GateMemory {
@@ -31,6 +33,8 @@ export interface GateMemory {
   readonly pausedUntil: number | null;
   /** The rate found to work, and how it is sought; null where none had to be. */
   readonly found: FoundRate | null;
+  /** Whether its 429s come of our rate; null where there were none. */
+  readonly refusals: Refusals | null;
   /** Seconds of the window that saw a call, oldest first. */
   readonly window: readonly WindowSecond[];
   readonly failuresInARow: number;
@@ -74,6 +78,7 @@ export function newGate(now: number): GateMemory {
     parkedFor: null,
     pausedUntil: null,
     found: null,
+    refusals: null,
     window: [],
     failuresInARow: 0,
     probes: { succeeded: 0, failed: 0 },
@@ -254,8 +259,20 @@ function remember(gate: GateMemory, report: GateReport, now: number, config: Gat
           ? average
           : known + TOKENS_WEIGHT * (average - known),
     limits: { ...gate.limits, ...report.limits },
+    refusals: refusalsWith(gate, report, now),
     pausedUntil: limited > 0 ? later(gate.pausedUntil, report.notBefore, now) : gate.pausedUntil,
   };
+}
+
+/** Counted from the first 429 on: before, nothing is told of calls. */
+function refusalsWith({ refusals, found }: GateMemory, report: GateReport, now: number): Refusals | null {
+  const refused = report.failed.rate_limit ?? 0;
+  const calls = report.succeeded + refused + healthFailures(report);
+  if (calls === 0) return refusals;
+  if (found === null) return refused > 0 ? noRefusals(now) : refusals;
+  const { takenPerSecond: taken } = report;
+  const told = { calls, refused, takenPerSecond: taken, allowedPerSecond: found.callsPerSecond };
+  return counted(refusals ?? noRefusals(now), told, now);
 }
 
 function healthFailures({ failed }: GateReport): number {
@@ -292,12 +309,30 @@ function troubleOf(gate: GateMemory, config: GateConfig): string | null {
 /** Less from now on, since the provider said that it was too much. */
 function throttled(gate: GateMemory, report: GateReport, now: number, config: GateConfig): GateMemory {
   const before = gate.state === 'throttled' ? gate : { ...fresh(gate), since: now };
+  const { found, refusals } = gate;
+  if (found !== null && refusals !== null && isUnrelated(refusals)) {
+    const reason = `the provider says 429 to ${percent(refusals.unrelatedShare)} of calls at any rate: slowing down did not help`;
+    const isNews = refusals.latest.calls === 0;
+    const rate = isNews ? restoredRate(found, refusals.allowedPerSecond, now) : found;
+    return { ...before, state: 'throttled', reason, found: rate };
+  }
+  const reason = 'the provider said that it was too much (429)';
+  if (found !== null && refusals !== null && isOnTrial(refusals)) {
+    return { ...before, state: 'throttled', reason, found: heldRate(found, now) };
+  }
+  const rate = lowered(gate, report, now, config);
+  const isLowered = rate !== found;
   return {
     ...before,
     state: 'throttled',
-    reason: 'the provider said that it was too much (429)',
-    found: lowered(gate, report, now, config),
+    reason,
+    found: rate,
+    refusals: refusals !== null && isLowered ? loweredFor(refusals) : refusals,
   };
+}
+
+function isRefusingAnyway({ refusals }: GateMemory, now: number): boolean {
+  return refusals !== null && isUnrelated(refusals) && !isForgotten(refusals, now);
 }
 
 /** Of a trickle, what was taken says nothing: the probes that would close the circuit are a better guess. */
@@ -332,6 +367,10 @@ function afterTime(gate: GateMemory, now: number, config: GateConfig): GateMemor
     case 'throttled': {
       if (gate.pausedUntil !== null) return resumed(gate, now);
       const found = gate.found === null ? null : grownRate(gate.found, now);
+      // Closed, it would forget what it has learnt of them.
+      if (found === null && gate.found !== null && isRefusingAnyway(gate, now)) {
+        return { ...gate, found: heldRate(gate.found, now) };
+      }
       return found === null
         ? closed({ ...gate, found }, now, 'no 429 for long, at several times the rate that once was too much')
         : { ...gate, found };
@@ -385,7 +424,7 @@ function halfOpen(gate: GateMemory, now: number, reason: string): GateMemory {
 }
 
 function closed(gate: GateMemory, now: number, reason: string): GateMemory {
-  return { ...fresh(gate), state: 'closed', reason, since: now, reopenings: 0 };
+  return { ...fresh(gate), state: 'closed', reason, since: now, reopenings: 0, refusals: null };
 }
 
 function parked(
@@ -411,6 +450,10 @@ function fresh(gate: GateMemory): GateMemory {
     failuresInARow: 0,
     probes: { succeeded: 0, failed: 0 },
   };
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(share < 0.01 ? 1 : 0)} %`;
 }
 
 function openTimeMs({ reopenings }: GateMemory, config: GateConfig): number {
