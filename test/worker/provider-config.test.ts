@@ -331,6 +331,7 @@ describe('the providers', () => {
           { provider: 'openai', model: 'gpt-4o' },
         ],
         call: expect.any(Function) as unknown,
+        isReachable: expect.any(Function) as unknown,
       },
       expect.objectContaining({ name: 'openai', defaultModel: 'gpt-4o-mini', models: openai.models }),
       expect.objectContaining({ name: 'simulated', simulated: true, defaultModel: 'clean' }),
