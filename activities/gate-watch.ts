@@ -161,13 +161,11 @@ export function gateWatch(options: {
       // The store is away: what was known is still the best guess, and the next look is soon.
     }
   };
-
-  const askWhetherItIsThere = async (): Promise<boolean> => {
+  const askWhetherItIsThere = async (): Promise<void> => {
     const isThere = await reachability.ask();
     // A call may have been answered meanwhile.
     awayAt = isThere || failuresInARow === 0 ? null : Date.now();
     if (awayAt !== null) schedule(REPORT_EVERY_MS);
-    return isThere;
   };
 
   return {

@@ -116,9 +116,13 @@ function route(house: House, request: IncomingMessage, response: ServerResponse)
       if (house.isDown) return sendError(response, unavailable());
       return send(response, 200, { status: 'ok', simulated: true });
     case 'PUT /v1/simulated/faults':
-      return void receive(request, response, (faults) => (house.faults = faults as FaultRates | null));
+      return void receive(request, response, 'fault rates as JSON, or null', (faults) => {
+        house.faults = faults as FaultRates | null;
+      });
     case 'PUT /v1/simulated/down':
-      return void receive(request, response, (isDown) => (house.isDown = isDown === true));
+      return void receive(request, response, 'true or false', (isDown) => {
+        house.isDown = isDown === true;
+      });
     case 'GET /v1/simulated/log':
       return send(response, 200, house.log.records);
     case 'GET /v1/simulated/stats':
@@ -132,6 +136,7 @@ function route(house: House, request: IncomingMessage, response: ServerResponse)
 async function receive(
   request: IncomingMessage,
   response: ServerResponse,
+  expected: string,
   set: (value: unknown) => void,
 ): Promise<void> {
   try {
@@ -139,7 +144,7 @@ async function receive(
     set(value);
     send(response, 200, { set: value });
   } catch {
-    sendError(response, badRequest('Expected JSON.'));
+    sendError(response, badRequest(`Expected ${expected}.`));
   }
 }
 
