@@ -23,12 +23,14 @@ import type { Ask } from '../src/core/strategy.ts';
 import type { PreparedExtraction, Route } from '../src/core/prepared.ts';
 import type { PromptMessage } from '../src/provider/provider.ts';
 import type { AttemptKey, StoredAttempt } from '../src/store/attempts.ts';
+import type { StoredBatch } from '../src/store/batches.ts';
 import { estimateOf, exceedsBudget } from './budget.ts';
 import type { Spent } from './budget.ts';
 import type { Reservation } from './batch-spending.ts';
 import { callModel, ledgerSoFar } from './call-model.ts';
 import type { CallLedger } from './call-model.ts';
 import { composeMessages } from './compose-messages.ts';
+import type { HeldSlot } from './slot-relay.ts';
 import { usageOf } from './spent.ts';
 import type { World } from './world.ts';
 
@@ -48,6 +50,8 @@ export interface AskInput {
   /** Of a single extraction, what its answers have given so far; where only fields of it are asked for. */
   readonly last?: { readonly record: Json; readonly problem: Problem };
   readonly spent: Spent;
+  /** Of a document of a batch that was given no slot, and waits in the worker until a call of its shard hands one on. */
+  readonly isAhead?: true;
 }
 
 /** What became of an attempt. */
@@ -56,7 +60,9 @@ export type AskResult =
   /** No call was made: it would have exceeded the budget. */
   | { readonly status: 'over_budget' }
   /** No further call was made: the batch is paused, or was cancelled; or its budget, which is given then, does not cover it. */
-  | { readonly status: 'held'; readonly ledger: CallLedger; readonly budget?: Budget };
+  | { readonly status: 'held'; readonly ledger: CallLedger; readonly budget?: Budget }
+  /** No further call was made: it was sent ahead, and no slot came. */
+  | { readonly status: 'no_slot'; readonly ledger: CallLedger };
 
 /** An answer, judged, and written down in the store. */
 export interface Judged {
@@ -67,6 +73,10 @@ export interface Judged {
   readonly answer: string;
   readonly usage: Usage;
   readonly ledger: CallLedger;
+  /** How long the call took. */
+  readonly latencyMs: number;
+  /** The document, by its place in the batch, that has this one's slot now: it is not to be given to another. */
+  readonly handedTo?: number;
 }
 
 /** A rejected answer travels back to the model: a bound for runaway ones. */
@@ -102,6 +112,42 @@ export async function ask(world: World, input: AskInput): Promise<AskResult> {
   // What failed before it was held is told, since the next try begins a new count.
   if (question === 'held') return { status: 'held', ledger: ledgerSoFar() };
   if (question.recorded !== undefined) return resultOf(question.recorded);
+  const slot = await slotFor(world, question, input);
+  if (slot === 'none') return { status: 'no_slot', ledger: ledgerSoFar() };
+  try {
+    return await askInSlot(world, input, question, slot);
+  } finally {
+    slot?.letGo();
+  }
+}
+
+/**
+ * The slot of a call of a batch; undefined for a single extraction, which needs none. A document that was sent ahead waits for
+ * it, but not in a second try: then it has the slot of its first one, where that came to a heartbeat, or it is lost.
+ */
+async function slotFor(
+  world: World,
+  { batchId }: Question,
+  { document, isAhead }: AskInput,
+): Promise<HeldSlot | undefined | 'none'> {
+  if (batchId === NO_BATCH || 'text' in document) return undefined;
+  const { info, cancellationSignal: signal } = Context.current();
+  const shard = info.workflowExecution?.workflowId ?? '';
+  if (isAhead !== true || info.heartbeatDetails !== undefined) return world.slots.hold(shard);
+  if (info.attempt > 1) return 'none';
+  return (await world.slots.waitFor(shard, { seq: document.seq, signal })) ?? 'none';
+}
+
+async function askInSlot(
+  world: World,
+  input: AskInput,
+  question: Question,
+  slot: HeldSlot | undefined,
+): Promise<AskResult> {
+  // Time has passed where it had to be waited for.
+  if (input.isAhead === true && !isOn(await world.batch(question.batchId), input)) {
+    return { status: 'held', ledger: ledgerSoFar() };
+  }
   const turns = await turnsOf(world, question, input);
   const { ask: how, spent } = input;
   const { settings, schema, schemaName, text } = question;
@@ -130,9 +176,10 @@ export async function ask(world: World, input: AskInput): Promise<AskResult> {
   }
   let usage: Usage | undefined;
   try {
-    const stored = await askNow(world, input, question, { messages, jsonSchema, judgeOptions, wanted });
+    const asked = await askNow(world, input, question, { messages, jsonSchema, judgeOptions, wanted, slot });
+    const { stored, handedTo } = asked;
     ({ usage } = stored);
-    return resultOf(stored);
+    return { ...resultOf(stored), ...(handedTo === undefined ? {} : { handedTo }) };
   } finally {
     reservation?.settle(usage);
   }
@@ -148,7 +195,7 @@ async function reserve(
   return (await spending.reserve(batchId, batchBudget, estimate)) ?? 'not covered';
 }
 
-/** Makes the call, judges its answer and writes it down. */
+/** Makes the call, judges its answer and writes it down. With a right one, the slot is needed no more. */
 async function askNow(
   world: World,
   input: AskInput,
@@ -158,13 +205,15 @@ async function askNow(
     jsonSchema,
     judgeOptions,
     wanted,
+    slot,
   }: {
     readonly messages: readonly PromptMessage[];
     readonly jsonSchema: JsonObject;
     readonly judgeOptions: JudgeOptions;
     readonly wanted: WantedFields | undefined;
+    readonly slot: HeldSlot | undefined;
   },
-): Promise<StoredAttempt> {
+): Promise<{ readonly stored: StoredAttempt; readonly handedTo: number | undefined }> {
   const { ask: how } = input;
   const { settings, schema, schemaName } = question;
   const { provider, model } = input.route ?? settings;
@@ -192,16 +241,19 @@ async function askNow(
       ...(how.maxOutputTokens === undefined ? {} : { maxOutputTokens: how.maxOutputTokens }),
     },
   });
+  const verdict =
+    wanted === undefined
+      ? judge(reply, schema, judgeOptions)
+      : judgeFields(reply, schema, judgeOptions, wanted.answer);
+  const handOn = (): number | undefined => (verdict.status === 'accepted' ? slot?.handOn() : undefined);
+  const handedAtOnce = handOn();
   const recorded = await record(world, {
     batchId: question.batchId,
     documentId: question.documentId,
     round: input.round,
     attempt: how.attempt,
     kind: 'asked',
-    verdict:
-      wanted === undefined
-        ? judge(reply, schema, judgeOptions)
-        : judgeFields(reply, schema, judgeOptions, wanted.answer),
+    verdict,
     answer: reply.text,
     finish: reply.finish,
     requestId,
@@ -217,7 +269,7 @@ async function askNow(
     askedAt,
   });
   tell(world, recorded);
-  return recorded;
+  return { stored: recorded, handedTo: handedAtOnce ?? handOn() };
 }
 
 /** The schema as it is sent, and how an answer in it is judged. Only `json_schema` is strict: a tool's parameters are not. */
@@ -281,14 +333,13 @@ async function open(world: World, input: AskInput): Promise<Question | 'held'> {
   return { ...key, text, settings, batchBudget: undefined, schema, schemaName, recorded };
 }
 
-async function openOfBatch(
-  world: World,
-  { document, round, ask: { attempt } }: AskInput,
-): Promise<Question | 'held'> {
+async function openOfBatch(world: World, input: AskInput): Promise<Question | 'held'> {
+  const { document, round } = input;
+  const { attempt } = input.ask;
   if ('text' in document) throw new Error('Expected the settings of a single extraction, got none.');
   const { batch: batchId, seq } = document;
   const batch = await world.batch(batchId);
-  if (batch.state !== 'running' || batch.round !== round || batch.prepared === null) return 'held';
+  if (!isOn(batch, input) || batch.prepared === null) return 'held';
   const { settings, schemaHash } = batch.prepared;
   const stored = await world.store.documents.read({ batchId, seq, round, attempt });
   const { name, jsonSchema } = await world.schemas.stored(stored.schemaHash ?? schemaHash);
@@ -296,6 +347,10 @@ async function openOfBatch(
   const { id: documentId, text, recorded } = stored;
   const batchBudget = batch.budget ?? undefined;
   return { batchId, documentId, text, settings, batchBudget, schema, schemaName: name, recorded };
+}
+
+function isOn({ state, round }: StoredBatch, input: AskInput): boolean {
+  return state === 'running' && round === input.round;
 }
 
 /**
@@ -375,13 +430,14 @@ function shownAnswer({ ask: asked, verdict, answer }: StoredAttempt): string {
 
 function resultOf(stored: StoredAttempt): Judged {
   const { batchId, verdict, usage, failures, interrupted } = stored;
+  const latencyMs = Math.round(stored.latencyMs);
   const ledger = { failures, interrupted };
   if (batchId === NO_BATCH) {
     const needed = verdict.status === 'rejected' ? shownAnswer(stored) : '';
-    return { status: 'judged', verdict: boundedVerdict(verdict), answer: needed, usage, ledger };
+    return { status: 'judged', verdict: boundedVerdict(verdict), answer: needed, usage, ledger, latencyMs };
   }
   const small = smallVerdict(verdict);
-  return { status: 'judged', verdict: small, answer: '', usage, ledger };
+  return { status: 'judged', verdict: small, answer: '', usage, ledger, latencyMs };
 }
 
 /** A record of a runaway answer is not worth a history's space: the whole is asked for then. */

@@ -16,6 +16,8 @@ import type { GateWatch } from './gate-watch.ts';
 import type { Metrics } from './metrics.ts';
 import { refusedModes } from './refused-modes.ts';
 import type { RefusedModes } from './refused-modes.ts';
+import { slotRelay } from './slot-relay.ts';
+import type { SlotRelay } from './slot-relay.ts';
 
 /** Schemas that callers may name: zod schemas, or JSON Schema 2020-12. */
 export type SchemaRegistry = Readonly<Record<string, z.ZodType | JsonObject>>;
@@ -41,6 +43,8 @@ export interface World {
   readonly refusedModes: RefusedModes;
   /** A batch as it was in the last quarter of a second, so that a thousand calls ask for it four times. */
   batch(id: string): Promise<StoredBatch>;
+  /** Those of batches that are held by calls of this worker. */
+  readonly slots: SlotRelay;
   /** Of batches with a budget. */
   readonly spending: BatchSpending;
 }
@@ -85,6 +89,7 @@ export function createWorld(options: {
     isSearchable: options.isSearchable,
     refusedModes: refusedModes(),
     batch: (id) => memory.batch(id),
+    slots: slotRelay(),
     spending: batchSpending((id) => options.store.batches.spend(id)),
     provider(name) {
       const provider = providers.get(name);

@@ -87,6 +87,8 @@ interface Desk {
   readonly recorded: { succeeded: number; failed: number };
   /** From first answers. */
   learning: BatchLearning;
+  /** How long calls take, in milliseconds, by the last report that said so. */
+  callMs: number | undefined;
   /** Whether shards and store do not know yet what was learnt last. */
   isToTeach: boolean;
   /** Whether something has happened since it was last looked at. */
@@ -286,7 +288,9 @@ async function openNextShard(desk: Desk, limit: number): Promise<void> {
   const first = firstSlots(limit);
   const { lessons } = desk.learning;
   const taught = Object.keys(lessons).length === 0 ? {} : { lessons };
-  const input: ShardInput = { batch: id, shard, opened, documents, limit: first, ...taught };
+  const { callMs } = desk;
+  const known = callMs === undefined ? taught : { ...taught, callMs };
+  const input: ShardInput = { batch: id, shard, opened, documents, limit: first, ...known };
   desk.shards.set(shard, { shard, limit: first, most: first, wants: null });
   const child = await startChild('shard', {
     workflowId: shardWorkflowId(id, shard),
@@ -312,12 +316,13 @@ function detailsOf({ documents }: ShardWork): string {
 }
 
 function takeReport(desk: Desk, report: ShardReport): void {
-  const { shard, wants, givenBack, recorded, hasEnded, learnt, exceeded, isDrained } = report;
+  const { shard, wants, givenBack, recorded, hasEnded, learnt, exceeded, isDrained, callMs } = report;
   const slots = desk.shards.get(shard);
   desk.recorded.succeeded += recorded.succeeded;
   desk.recorded.failed += recorded.failed;
   desk.givenBack.push(...givenBack);
   if (learnt !== undefined) learn(desk, learnt);
+  if (callMs !== undefined) desk.callMs = callMs;
   // One that was raised meanwhile may cover it.
   if (exceeded !== undefined && isSameBudget(exceeded, desk.budget ?? {})) desk.isOverBudget = true;
   if (isDrained) desk.draining?.delete(shard);
@@ -407,7 +412,7 @@ async function continueWhereDue(desk: Desk): Promise<void> {
 
 function carriedOf(desk: Desk): CarriedBatch {
   const { opened, concurrency, isPaused, afterSeq, isAllOpened, pass, givenBack, shards, recorded } = desk;
-  const { learning, budget } = desk;
+  const { learning, budget, callMs } = desk;
   return {
     opened,
     concurrency,
@@ -420,6 +425,7 @@ function carriedOf(desk: Desk): CarriedBatch {
     recorded: { ...recorded },
     ...(Object.keys(learning.learnt).length === 0 ? {} : { learning }),
     ...(budget === undefined ? {} : { budget }),
+    ...(callMs === undefined ? {} : { callMs }),
   };
 }
 
@@ -440,11 +446,12 @@ function newDesk(id: string, { learning = NOTHING_LEARNT, budget, ...opened }: O
 }
 
 function deskOf(id: string, carried: CarriedBatch): Desk {
-  const { shards, givenBack, recorded, learning = NOTHING_LEARNT, budget } = carried;
+  const { shards, givenBack, recorded, learning = NOTHING_LEARNT, budget, callMs } = carried;
   return {
     ...carried,
     id,
     budget,
+    callMs,
     isOverBudget: false,
     draining: undefined,
     isPauseTold: false,

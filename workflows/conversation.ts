@@ -160,6 +160,7 @@ async function askOnce(
       case 'over_budget':
         return { stopped: 'budget', message: 'the next call would exceed the budget' };
       case 'held':
+      case 'no_slot':
         countUnanswered(conversation, result.ledger);
     }
   }

@@ -12,6 +12,7 @@ import {
   getExternalWorkflowHandle,
   isCancellation,
   log,
+  patched,
   setCurrentDetails,
   setHandler,
   sleep,
@@ -32,6 +33,7 @@ import type { Conversation } from './conversation.ts';
 import { store } from './house-activities.ts';
 import { detourOf, modelActivitiesFor, spentBy } from './model-activities.ts';
 import { tellSearch } from './search-attributes.ts';
+import { SentAhead } from './sent-ahead.ts';
 import { ShardLearning } from './shard-learning.ts';
 import { storedOutcome } from './stored-outcome.ts';
 import type { CallPlan } from './through-gate.ts';
@@ -56,8 +58,10 @@ const LAST_HISTORY_BYTES = 8_000_000;
 /** Outcomes are written in bulk: so many together, or those of a second. */
 const OUTCOMES_TOGETHER = 50;
 const RECORD_EVERY_MS = 1_000;
-/** A free slot waits at most this long for others, to be given up in one signal. */
+/** A free slot waits at most this long for others, to be given up in one signal, */
 const REPORT_EVERY_MS = 100;
+/** unless they are such a share of all. */
+const SHARES_GIVEN_UP = 10;
 /** What goes wrong in first answers is told so soon, or so many together; and each time half as readily. */
 const TELL_LEARNT_AFTER_MS = 1_000;
 const PROBLEMS_TOLD_TOGETHER = 20;
@@ -69,6 +73,8 @@ const HELD_MS = 500;
 interface Shard {
   readonly input: ShardInput;
   readonly turns: Turns;
+  /** Undefined in a shard that was begun by code that sent none. */
+  readonly ahead: SentAhead | undefined;
   /** Undefined where the batch does not learn. */
   readonly learning: ShardLearning | undefined;
   readonly conversations: Promise<void>[];
@@ -93,6 +99,12 @@ interface Shard {
 /** A document in work. */
 interface Begun {
   readonly document: PendingDocument;
+  /** Whether it has a turn of its shard, as far as that knows; a document that is sent ahead is to get another's. */
+  hasTurn: boolean;
+  /** Whether its first call waits in the worker for a slot. */
+  isAhead: boolean;
+  /** The document that has got its slot in the worker. */
+  handedTo?: number | undefined;
   readonly conversation: Conversation;
   /** What it was told of the documents before it. */
   readonly lesson: Lesson | undefined;
@@ -132,9 +144,11 @@ function modelOf({ provider, model }: PreparedExtraction): string {
 }
 
 function openShard(input: ShardInput): Shard {
+  const turns = new Turns(input.limit);
   return {
     input,
-    turns: new Turns(input.limit),
+    turns,
+    ahead: patched('sent ahead') ? new SentAhead(turns, { startedAt: Date.now(), callMs: input.callMs }) : undefined,
     learning: input.opened.settings.learns ? new ShardLearning(input.opened, input.lessons) : undefined,
     conversations: [],
     inWork: new Set(),
@@ -154,13 +168,27 @@ function openShard(input: ShardInput): Shard {
 async function beginConversations(work: Shard): Promise<void> {
   const documents = await stillToAsk(work);
   for (const [index, document] of documents.entries()) {
-    if (!work.turns.tryTake()) await work.turns.take('new');
+    const isAhead = (await placeFor(work)) === 'ahead';
     if (isHistoryLong()) {
-      work.turns.give();
+      if (!isAhead) work.turns.give();
       work.givenBack.push(...documents.slice(index));
       break;
     }
-    work.conversations.push(carry(work, document));
+    if (isAhead) work.ahead?.send(document.seq);
+    work.conversations.push(carry(work, document, isAhead));
+  }
+}
+
+/** Waits until a further document may be begun: in a turn, or else ahead of one. */
+async function placeFor({ turns, ahead }: Shard): Promise<'turn' | 'ahead'> {
+  for (;;) {
+    if (turns.tryTake()) return 'turn';
+    if (ahead === undefined) {
+      await turns.take('new');
+      return 'turn';
+    }
+    if (ahead.mayGo(Date.now())) return 'ahead';
+    await condition(() => turns.isFree || ahead.mayGo(Date.now()));
   }
 }
 
@@ -175,13 +203,14 @@ async function stillToAsk(work: Shard): Promise<readonly PendingDocument[]> {
 }
 
 /** One conversation, from its turn to its outcome. Whatever goes wrong with it costs the others nothing. */
-async function carry(work: Shard, document: PendingDocument): Promise<void> {
+async function carry(work: Shard, document: PendingDocument, isAhead: boolean): Promise<void> {
   const lesson = work.learning?.lessonFor(schemaHashOf(work.input, document));
   const conversation = openConversation(settingsFor(work.input, document), startOf(lesson));
+  const begun: Begun = { document, conversation, lesson, hasTurn: !isAhead, isAhead };
   work.inWork.add(conversation);
   try {
-    const outcome = await outcomeOf(work, { document, conversation, lesson });
-    if (outcome !== 'given back') learnOfModels(work, { document, conversation, lesson });
+    const outcome = await outcomeOf(work, begun);
+    if (outcome !== 'given back') learnOfModels(work, begun);
     if (outcome === 'given back') work.givenBack.push(document);
     else work.finished.push({ seq: document.seq, outcome: storedOutcome(conversation, outcome) });
   } catch (error) {
@@ -190,8 +219,16 @@ async function carry(work: Shard, document: PendingDocument): Promise<void> {
   } finally {
     work.learning?.reject(schemaHashOf(work.input, document), conversation.refused.modes);
     work.inWork.delete(conversation);
-    work.turns.give();
+    endTurn(work, begun);
   }
+}
+
+function endTurn({ turns, ahead }: Shard, { document: { seq }, hasTurn, isAhead, handedTo }: Begun): void {
+  // It has ended before its first call.
+  if (isAhead) ahead?.cameBack(seq);
+  if (!hasTurn) return;
+  if (ahead === undefined) turns.give();
+  else ahead.end(seq, handedTo);
 }
 
 async function outcomeOf(work: Shard, begun: Begun): Promise<Outcome | 'given back'> {
@@ -214,31 +251,65 @@ async function askInTurn(
   begun: Begun,
   { how, plan }: { readonly how: Ask; readonly plan: CallPlan },
 ): Promise<AskResult> {
-  const { input, turns } = work;
-  const { seq } = begun.document;
-  const { conversation } = begun;
-  if (turns.isCrowded) {
-    turns.give();
-    await turns.take('begun');
-  }
+  if (!begun.isAhead) await takeTurn(work, begun);
   if (isHistoryTooLong()) throw new HistoryIsLong();
+  const result = await (begun.isAhead ? callAhead : call)(work, begun, { how, plan });
+  if (result.status === 'held') {
+    if (result.budget !== undefined) await tellExceeded(work, result.budget);
+    await sleep(HELD_MS, { summary: 'the batch is held' });
+  } else if (result.status === 'judged') {
+    begun.handedTo = result.handedTo;
+    work.ahead?.heard(Date.now(), result.latencyMs);
+    if (how.attempt === 1) {
+      learn(work, begun, { verdict: result.verdict, mode: modeOfModel(plan.route, how.mode) });
+    }
+  }
+  return result;
+}
+
+/** Makes sure that there is a turn to go on in, which is given back first where too many are out. */
+async function takeTurn({ turns, ahead }: Shard, begun: Begun): Promise<void> {
+  const { seq } = begun.document;
+  if (begun.hasTurn && (!turns.isCrowded || ahead?.isOnCredit(seq) === true)) return;
+  if (begun.hasTurn) turns.give();
+  begun.hasTurn = false;
+  await turns.take('begun');
+  begun.hasTurn = true;
+}
+
+async function call(
+  { input }: Shard,
+  { document: { seq }, conversation, isAhead }: Begun,
+  { how, plan }: { readonly how: Ask; readonly plan: CallPlan },
+): Promise<AskResult> {
   const summary = `document ${seq} · ${how.why}`;
   const { prepared } = conversation;
-  const result = await modelActivitiesFor(prepared, { summary, plan, priority: BATCH_PRIORITY }).ask({
+  return modelActivitiesFor(prepared, { summary, plan, priority: BATCH_PRIORITY }).ask({
     document: { id: '', batch: input.batch, seq },
     round: input.opened.round,
     ask: how,
     ...detourOf(plan, prepared),
     turns: [],
     spent: spentBy(conversation),
+    ...(isAhead ? { isAhead } : {}),
   });
-  if (result.status === 'held') {
-    if (result.budget !== undefined) await tellExceeded(work, result.budget);
-    await sleep(HELD_MS, { summary: 'the batch is held' });
-  } else if (result.status === 'judged' && how.attempt === 1) {
-    learn(work, begun, { verdict: result.verdict, mode: modeOfModel(plan.route, how.mode) });
+}
+
+/** The first call of a document that was sent ahead: once only, whatever comes of it. */
+async function callAhead(work: Shard, begun: Begun, options: Parameters<typeof call>[2]): Promise<AskResult> {
+  const { ahead } = work;
+  const { seq } = begun.document;
+  let isAnswered = false;
+  try {
+    const result = await call(work, begun, options);
+    isAnswered = result.status === 'judged';
+    if (result.status === 'no_slot') ahead?.wasInVain();
+    return result;
+  } finally {
+    begun.isAhead = false;
+    if (isAnswered) ahead?.answered(seq);
+    begun.hasTurn = isAnswered || ahead?.cameBack(seq) === true;
   }
-  return result;
 }
 
 /** The coordinator pauses the batch then. One word is enough for all calls that are not covered at the time. */
@@ -337,16 +408,19 @@ async function recordOutcomes(work: Shard): Promise<void> {
 /** Once no document waits, tells the coordinator of slots that have come free, several at a time. */
 async function giveUpSlots(work: Shard): Promise<void> {
   await condition(() => work.isExhausted);
-  let told = work.inWork.size;
+  const { inWork, turns } = work;
+  let told = inWork.size;
   await report(work, false);
   while (!work.isOver && told > 0) {
-    const atOnce = Math.ceil(told / 20);
-    await condition(() => work.inWork.size < told || work.isOver);
-    await condition(() => told - work.inWork.size >= atOnce || work.isOver, REPORT_EVERY_MS, {
+    // Those that were sent ahead may be more than it has slots.
+    const had = Math.min(told, turns.limit);
+    const atOnce = Math.ceil(had / SHARES_GIVEN_UP);
+    await condition(() => inWork.size < had || work.isOver);
+    await condition(() => had - inWork.size >= atOnce || work.isOver, REPORT_EVERY_MS, {
       summary: 'gathers free slots to give up',
     });
     if (work.isOver) return;
-    told = work.inWork.size;
+    told = inWork.size;
     await report(work, false);
   }
 }
@@ -380,8 +454,8 @@ async function tellDrained(work: Shard): Promise<void> {
   }
 }
 
-function isIdle({ turns, finished, isRecording }: Shard): boolean {
-  return turns.taken === 0 && finished.length === 0 && !isRecording;
+function isIdle({ turns, ahead, finished, isRecording }: Shard): boolean {
+  return turns.taken === 0 && ahead?.isAnyOut !== true && finished.length === 0 && !isRecording;
 }
 
 async function report(
@@ -392,6 +466,7 @@ async function report(
   const { recorded, givenBack, input } = work;
   const learnt = work.learning?.takeUntold();
   const { exceeded } = work;
+  const callMs = work.ahead?.callMs;
   work.exceeded = undefined;
   const message: ShardReport = {
     shard: input.shard,
@@ -401,6 +476,7 @@ async function report(
     hasEnded,
     ...(learnt === undefined ? {} : { learnt }),
     ...(exceeded === undefined ? {} : { exceeded }),
+    ...(callMs === undefined ? {} : { callMs: Math.round(callMs) }),
     ...more,
   };
   recorded.succeeded = 0;
@@ -425,9 +501,9 @@ function isHistoryTooLong(): boolean {
   return historyLength > LAST_EVENTS || historySize > LAST_HISTORY_BYTES;
 }
 
-function progressOf({ input, inWork, done }: Shard): ShardProgress {
+function progressOf({ input, inWork, turns, done }: Shard): ShardProgress {
   const retrying = [...inWork].filter(({ rejected }) => rejected.length > 0).length;
-  return { documents: input.documents.length, inWork: inWork.size, retrying, done };
+  return { documents: input.documents.length, inWork: turns.taken, retrying, done };
 }
 
 function showProgress(work: Shard): void {

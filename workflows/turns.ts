@@ -20,6 +20,11 @@ export class Turns {
     return this.#taken > this.#limit;
   }
 
+  /** How many may hold one. */
+  get limit(): number {
+    return this.#limit;
+  }
+
   /** How many hold one. */
   get taken(): number {
     return this.#taken;
@@ -36,9 +41,14 @@ export class Turns {
     }
   }
 
+  /** Whether one is to be had: those who wait get theirs first. */
+  get isFree(): boolean {
+    return this.#taken < this.#limit;
+  }
+
   /** Takes a turn where one is free. A promise would cost more than all the rest. */
   tryTake(): boolean {
-    if (this.#taken >= this.#limit) return false;
+    if (!this.isFree) return false;
     this.#taken += 1;
     return true;
   }

@@ -34,6 +34,8 @@ export interface CarriedBatch {
   /** Absent where nothing was learnt. */
   readonly learning?: BatchLearning;
   readonly budget?: Budget;
+  /** How long calls take, in milliseconds; absent where no shard has said so. */
+  readonly callMs?: number;
 }
 
 /** Outcomes written, by how they ended. */
@@ -67,6 +69,8 @@ export interface ShardInput {
   readonly limit: number;
   /** What earlier documents have taught, until the coordinator says more. */
   readonly lessons?: Lessons;
+  /** How long calls took in earlier shards, in milliseconds; absent in the first. */
+  readonly callMs?: number;
 }
 
 /** What a shard tells its coordinator. */
@@ -83,6 +87,8 @@ export interface ShardReport {
   readonly learnt?: Learnt;
   /** The budget that did not cover a call. */
   readonly exceeded?: Budget;
+  /** How long calls take, in milliseconds; absent before any has ended. */
+  readonly callMs?: number;
   /** The answer to `drain`: no call is under way, and every outcome is written. */
   readonly isDrained?: true;
 }
