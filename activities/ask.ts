@@ -176,8 +176,8 @@ async function askInSlot(
   }
   let usage: Usage | undefined;
   try {
-    const asked = await askNow(world, input, question, { messages, jsonSchema, judgeOptions, wanted, slot });
-    const { stored, handedTo } = asked;
+    const wire = { messages, jsonSchema, judgeOptions, wanted, slot };
+    const { stored, handedTo } = await askNow(world, input, question, wire);
     ({ usage } = stored);
     return { ...resultOf(stored), ...(handedTo === undefined ? {} : { handedTo }) };
   } finally {

@@ -15,6 +15,7 @@ import {
   defineUpdate,
   getExternalWorkflowHandle,
   log,
+  patched,
   setCurrentDetails,
   setHandler,
   startChild,
@@ -35,7 +36,7 @@ import { budgetProblem, isSameBudget } from '../src/core/expense.ts';
 import { NOTHING_LEARNT, learnFrom, learntByBatch } from '../src/core/learning.ts';
 import type { BatchLearning, Learnt } from '../src/core/learning.ts';
 import type { OpenedBatch, PendingDocument, ShardWork } from '../src/core/prepared.ts';
-import { allotSlots, firstSlots, withLimit } from '../src/core/slots.ts';
+import { allotSlots, firstSlots, isNextShardDue, withLimit } from '../src/core/slots.ts';
 import type { ShardSlots } from '../src/core/slots.ts';
 import { openBatch, store } from './house-activities.ts';
 import { tellSearch } from './search-attributes.ts';
@@ -62,6 +63,8 @@ const MOST_PASSES = 5;
 /** The coordinator at work. Mutable on purpose: it is the workflow's state. */
 interface Desk {
   readonly id: string;
+  /** False in a run that was begun by code that opened a shard after the other, and took a shard's last word for its end. */
+  readonly opensEarly: boolean;
   readonly opened: OpenedBatch;
   concurrency: number;
   /** What all documents together may spend. */
@@ -82,6 +85,8 @@ interface Desk {
   pass: number;
   readonly givenBack: PendingDocument[];
   readonly shards: Map<number, ShardSlots>;
+  /** Of shards of which the server has not said yet that they have begun: until then they hear nothing. */
+  readonly starting: Map<number, Promise<unknown>>;
   /** Shards of an earlier run: their end is not announced by the server. */
   readonly inherited: Set<number>;
   readonly recorded: { succeeded: number; failed: number };
@@ -214,7 +219,7 @@ async function carryOn(desk: Desk): Promise<void> {
     if (isToDrain) await drain(desk);
     if (desk.draining?.size === 0) await sayBudgetIsSpent(desk);
     show(desk);
-    if (spare > 0 && hasDocuments(desk)) {
+    if (hasDocuments(desk) && (spare > 0 || isNextDue(desk))) {
       await openNextShard(desk, spare);
       continue;
     }
@@ -262,15 +267,27 @@ async function shareSlots(desk: Desk): Promise<number> {
     shards,
     isAllOpened: !hasDocuments(desk),
   });
+  const before = new Map(desk.shards);
   const changed = shards.filter(({ shard, limit }) => limits.get(shard) !== limit);
   const told = changed.map((slots) => withLimit(slots, limits.get(slots.shard) ?? 0));
   for (const slots of told) desk.shards.set(slots.shard, slots);
   await tell(
     desk,
-    told.map(({ shard, limit }) => ({ shard, signal: 'allow', args: [limit] })),
+    told
+      .filter(({ shard }) => !desk.opensEarly || !isAsItSaid(before.get(shard), desk.shards.get(shard)))
+      .map(({ shard, limit }) => ({ shard, signal: 'allow', args: [limit] })),
   );
   desk.isPauseTold = isPaused;
   return spare;
+}
+
+/** Whether a shard has what it said that it needs, and so need not be told that it may have no more. */
+function isAsItSaid(before: ShardSlots | undefined, now: ShardSlots | undefined): boolean {
+  return before !== undefined && now !== undefined && now.limit === now.wants && now.limit < before.limit;
+}
+
+function isNextDue({ opensEarly, isPaused, isOverBudget, concurrency, shards }: Desk): boolean {
+  return opensEarly && !isPaused && !isOverBudget && isNextShardDue(concurrency, [...shards.values()]);
 }
 
 async function openNextShard(desk: Desk, limit: number): Promise<void> {
@@ -292,7 +309,7 @@ async function openNextShard(desk: Desk, limit: number): Promise<void> {
   const known = callMs === undefined ? taught : { ...taught, callMs };
   const input: ShardInput = { batch: id, shard, opened, documents, limit: first, ...known };
   desk.shards.set(shard, { shard, limit: first, most: first, wants: null });
-  const child = await startChild('shard', {
+  const child = startChild('shard', {
     workflowId: shardWorkflowId(id, shard),
     args: [input],
     // The coordinator continues as new; its shards go on meanwhile.
@@ -300,13 +317,28 @@ async function openNextShard(desk: Desk, limit: number): Promise<void> {
     staticSummary: `batch ${id} · ${documents.length} documents`,
     staticDetails: detailsOf(work),
   });
-  child.result().then(
-    () => endShard(desk, shard),
-    (error: unknown) => {
-      log.error('a shard failed; its documents are taken up again', { shard, error: String(error) });
-      endShard(desk, shard);
-    },
-  );
+  void followShard(desk, shard, child);
+  const hasBegun = child.catch(() => {}).then(() => desk.starting.delete(shard));
+  desk.starting.set(shard, hasBegun);
+  if (!desk.opensEarly) await hasBegun;
+}
+
+async function followShard(
+  desk: Desk,
+  shard: number,
+  child: Promise<{ result(): Promise<unknown> }>,
+): Promise<void> {
+  try {
+    await (await child).result();
+  } catch (error) {
+    log.error('a shard failed; its documents are taken up again', { shard, error: String(error) });
+  }
+  endShard(desk, shard);
+}
+
+/** What is said to a shard before it has begun is lost. */
+async function allHaveBegun({ starting }: Desk): Promise<void> {
+  if (starting.size > 0) await Promise.all(starting.values());
 }
 
 /** In whole numbers, as the input's lines are counted: documents of a later pass are few, and scattered. */
@@ -326,7 +358,8 @@ function takeReport(desk: Desk, report: ShardReport): void {
   // One that was raised meanwhile may cover it.
   if (exceeded !== undefined && isSameBudget(exceeded, desk.budget ?? {})) desk.isOverBudget = true;
   if (isDrained) desk.draining?.delete(shard);
-  if (hasEnded) endShard(desk, shard);
+  // To end before the server has said that a child did is refused, and costs a replay.
+  if (hasEnded && (!desk.opensEarly || desk.inherited.has(shard))) endShard(desk, shard);
   else if (slots !== undefined) desk.shards.set(shard, { ...slots, wants });
   desk.hasChanged = true;
 }
@@ -376,6 +409,7 @@ async function beginPass(desk: Desk): Promise<boolean> {
 }
 
 async function cancelShards(desk: Desk): Promise<void> {
+  await allHaveBegun(desk);
   await Promise.all([...desk.shards.keys()].map((shard) => cancelShard(desk, shard)));
   for (;;) {
     if (await condition(() => desk.shards.size === 0, LOOK_EVERY, { summary: INHERITED })) return;
@@ -392,8 +426,10 @@ async function cancelShard({ id }: Desk, shard: number): Promise<void> {
   }
 }
 
-async function tell({ id }: Desk, messages: readonly ShardMessage[]): Promise<void> {
-  if (messages.length > 0) await store.tellShards({ batch: id, messages });
+async function tell(desk: Desk, messages: readonly ShardMessage[]): Promise<void> {
+  if (messages.length === 0) return;
+  await allHaveBegun(desk);
+  await store.tellShards({ batch: desk.id, messages });
 }
 
 async function lookAfterInherited(desk: Desk): Promise<void> {
@@ -405,6 +441,7 @@ async function lookAfterInherited(desk: Desk): Promise<void> {
 async function continueWhereDue(desk: Desk): Promise<void> {
   const { historyLength, continueAsNewSuggested } = workflowInfo();
   if (historyLength < MOST_EVENTS && !continueAsNewSuggested) return;
+  await allHaveBegun(desk);
   await condition(() => desk.hasChanged || allHandlersFinished());
   if (desk.hasChanged || desk.draining !== undefined) return;
   await continueAsNew<typeof batch>({ id: desk.id, carried: carriedOf(desk) });
@@ -450,6 +487,7 @@ function deskOf(id: string, carried: CarriedBatch): Desk {
   return {
     ...carried,
     id,
+    opensEarly: patched('opens early'),
     budget,
     callMs,
     isOverBudget: false,
@@ -459,6 +497,7 @@ function deskOf(id: string, carried: CarriedBatch): Desk {
     isOver: false,
     givenBack: [...givenBack],
     shards: new Map(shards.map((slots) => [slots.shard, slots])),
+    starting: new Map(),
     inherited: new Set(shards.map(({ shard }) => shard)),
     recorded: { ...recorded },
     learning,

@@ -6,7 +6,7 @@
 import type { Turns } from './turns.ts';
 
 /** So many documents wait as slots come free in this time: about as long as an answer takes to bring a new document on its way. */
-const AHEAD_MS = 500;
+const AHEAD_MS = 1_000;
 /** How long a call is taken to last, before the first of the batch has ended. */
 const ASSUMED_CALL_MS = 1_000;
 /** Calls that are as short as the way by the shard leave no slot idle for long, and the machine is what limits them. */

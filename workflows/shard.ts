@@ -148,7 +148,9 @@ function openShard(input: ShardInput): Shard {
   return {
     input,
     turns,
-    ahead: patched('sent ahead') ? new SentAhead(turns, { startedAt: Date.now(), callMs: input.callMs }) : undefined,
+    ahead: patched('sent ahead')
+      ? new SentAhead(turns, { startedAt: Date.now(), callMs: input.callMs })
+      : undefined,
     learning: input.opened.settings.learns ? new ShardLearning(input.opened, input.lessons) : undefined,
     conversations: [],
     inWork: new Set(),

@@ -61,6 +61,15 @@ export function allotSlots(options: {
   return { limits, spare };
 }
 
+/**
+ * Whether another shard is to be opened, although there is no slot for it yet: those of a shard that has begun its last document
+ * come free soon, and are not to wait for its opening.
+ */
+export function isNextShardDue(concurrency: number, shards: readonly ShardSlots[]): boolean {
+  const waiting = shards.filter(({ wants }) => wants === null);
+  return waiting.length * USUAL_SLOTS_OF_A_SHARD < concurrency;
+}
+
 /** What a shard begins with, of slots that are to spare. */
 export function firstSlots(spare: number): number {
   return Math.min(spare, USUAL_SLOTS_OF_A_SHARD);

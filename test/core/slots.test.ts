@@ -5,6 +5,7 @@ import {
   USUAL_SLOTS_OF_A_SHARD,
   allotSlots,
   firstSlots,
+  isNextShardDue,
   withLimit,
 } from '../../src/core/slots.ts';
 import type { ShardSlots } from '../../src/core/slots.ts';
@@ -124,7 +125,8 @@ function simulation(options: { readonly documents: number; readonly documentsOfA
       known.set(slots.shard, withLimit(slots, limit));
       all[slots.shard - 1]?.limitsUnderWay.push(limit);
     }
-    if (spare === 0 || unopened === 0) return;
+    const isDue = spare > 0 || (concurrency > 0 && isNextShardDue(concurrency, [...known.values()]));
+    if (!isDue || unopened === 0) return;
     const shard = all.length + 1;
     const limit = firstSlots(spare);
     const left = Math.min(unopened, options.documentsOfAShard);
