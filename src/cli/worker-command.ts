@@ -11,6 +11,7 @@ import type { OnProgress } from '../stack/progress.ts';
 import { ensureStack } from '../stack/stack.ts';
 import { readLogSettings } from '../telemetry/log-settings.ts';
 import { jsonNow, workerLogger } from '../telemetry/logger.ts';
+import { boundHeapGrowth } from '../worker/heap-growth.ts';
 import { installWithMetrics } from '../worker/install-with-metrics.ts';
 import { METRICS_VARIABLE, readMetricsAddress } from '../worker/metrics-address.ts';
 import type { MetricsAddress } from '../worker/metrics-address.ts';
@@ -25,6 +26,7 @@ export interface WorkerFlags {
 
 /** `worker`: runs until it is told to end, then lets the calls in flight finish. */
 export async function workerCommand(flags: WorkerFlags, onProgress: OnProgress): Promise<number> {
+  boundHeapGrowth();
   const home = stackHome({ env: process.env });
   // First: what is wrong with them is said before anything is started.
   const given = providersOf(process.env);
