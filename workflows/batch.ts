@@ -36,7 +36,7 @@ import { budgetProblem, isSameBudget } from '../src/core/expense.ts';
 import { NOTHING_LEARNT, learnFrom, learntByBatch } from '../src/core/learning.ts';
 import type { BatchLearning, Learnt } from '../src/core/learning.ts';
 import type { OpenedBatch, PendingDocument, ShardWork } from '../src/core/prepared.ts';
-import { allotSlots, firstSlots, isNextShardDue, withLimit } from '../src/core/slots.ts';
+import { allotSlots, firstSlots, isAsItSaid, isNextShardDue, withLimit } from '../src/core/slots.ts';
 import type { ShardSlots } from '../src/core/slots.ts';
 import { openBatch, store } from './house-activities.ts';
 import { tellSearch } from './search-attributes.ts';
@@ -267,23 +267,17 @@ async function shareSlots(desk: Desk): Promise<number> {
     shards,
     isAllOpened: !hasDocuments(desk),
   });
-  const before = new Map(desk.shards);
   const changed = shards.filter(({ shard, limit }) => limits.get(shard) !== limit);
-  const told = changed.map((slots) => withLimit(slots, limits.get(slots.shard) ?? 0));
-  for (const slots of told) desk.shards.set(slots.shard, slots);
-  await tell(
-    desk,
-    told
-      .filter(({ shard }) => !desk.opensEarly || !isAsItSaid(before.get(shard), desk.shards.get(shard)))
-      .map(({ shard, limit }) => ({ shard, signal: 'allow', args: [limit] })),
-  );
+  const messages: ShardMessage[] = [];
+  for (const before of changed) {
+    const now = withLimit(before, limits.get(before.shard) ?? 0);
+    desk.shards.set(now.shard, now);
+    if (desk.opensEarly && isAsItSaid(before, now)) continue;
+    messages.push({ shard: now.shard, signal: 'allow', args: [now.limit] });
+  }
+  await tell(desk, messages);
   desk.isPauseTold = isPaused;
   return spare;
-}
-
-/** Whether a shard has what it said that it needs, and so need not be told that it may have no more. */
-function isAsItSaid(before: ShardSlots | undefined, now: ShardSlots | undefined): boolean {
-  return before !== undefined && now !== undefined && now.limit === now.wants && now.limit < before.limit;
 }
 
 function isNextDue({ opensEarly, isPaused, isOverBudget, concurrency, shards }: Desk): boolean {

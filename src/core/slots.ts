@@ -79,3 +79,8 @@ export function firstSlots(spare: number): number {
 export function withLimit(slots: ShardSlots, limit: number): ShardSlots {
   return { ...slots, limit, most: Math.max(slots.most, limit) };
 }
+
+/** Whether a shard has given up what it loses by itself, and need not be told: it has said that it needs no more than it has now. */
+export function isAsItSaid(before: ShardSlots, now: ShardSlots): boolean {
+  return now.limit === now.wants && now.limit < before.limit;
+}

@@ -5,6 +5,7 @@ import {
   USUAL_SLOTS_OF_A_SHARD,
   allotSlots,
   firstSlots,
+  isAsItSaid,
   isNextShardDue,
   withLimit,
 } from '../../src/core/slots.ts';
@@ -122,8 +123,9 @@ function simulation(options: { readonly documents: number; readonly documentsOfA
     for (const slots of known.values()) {
       const limit = limits.get(slots.shard) ?? 0;
       if (limit === slots.limit) continue;
-      known.set(slots.shard, withLimit(slots, limit));
-      all[slots.shard - 1]?.limitsUnderWay.push(limit);
+      const now = withLimit(slots, limit);
+      known.set(slots.shard, now);
+      if (!isAsItSaid(slots, now)) all[slots.shard - 1]?.limitsUnderWay.push(limit);
     }
     const isDue = spare > 0 || (concurrency > 0 && isNextShardDue(concurrency, [...known.values()]));
     if (!isDue || unopened === 0) return;

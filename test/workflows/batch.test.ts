@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { defaultPayloadConverter } from '@temporalio/common';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import type { ShardProgress } from '../../src/core/batch-signals.ts';
@@ -335,6 +336,24 @@ describe('concurrency', () => {
       },
     );
   });
+
+  it('is kept where slots are handed on in the worker, by documents that were sent ahead', () =>
+    underWay({ count: 120, concurrency: 10, latencyMs: 400 }, async (scene) => {
+      const { batch, provider } = scene;
+      expect(await batch.done()).toMatchObject({ succeeded: 120, calls: 120 });
+      expect(provider.takePeak()).toBe(10);
+      const { events } = await workflowOf(scene, 1).fetchHistory();
+      const results = (events ?? []).flatMap(
+        ({ activityTaskCompletedEventAttributes: done }) => done?.result?.payloads ?? [],
+      );
+      const handedTo = results.flatMap((payload) => {
+        const result = defaultPayloadConverter.fromPayload<{ readonly handedTo?: number }>(payload);
+        return result.handedTo ?? [];
+      });
+      // Nobody is handed two of them.
+      expect(new Set(handedTo).size).toBe(handedTo.length);
+      expect(handedTo.length).toBeGreaterThan(30);
+    }));
 
   it('is refused where it is no number of documents', () =>
     underWay({ count: 200, concurrency: 2, latencyMs: 50 }, async ({ batch }) => {
