@@ -133,11 +133,15 @@ export class BatchHandle<T = Json> {
   /**
    * Does the documents again that were not extracted; waits until a worker has begun.
    *
+   * @returns whether there were any: else nothing is begun.
    * @throws {InvalidInputError} while the batch runs.
    */
-  async retryFailed(): Promise<void> {
-    const { settings } = await this.#stored();
-    await this.#beginRound('failed', settings);
+  async retryFailed(): Promise<boolean> {
+    const batch = await this.#stored();
+    await this.#requireOver(batch);
+    if ((await this.countRetryable()) === 0) return false;
+    await this.#beginRound('failed', batch.settings);
+    return true;
   }
 
   /**
@@ -257,10 +261,14 @@ export class BatchHandle<T = Json> {
     if (state === 'running' || state === 'paused') await this.#start();
   }
 
-  async #beginRound(kind: RoundKind, settings: BatchSettings): Promise<void> {
-    const batch = await this.#stored();
+  async #requireOver(batch: StoredBatch): Promise<void> {
     const state = await this.#stateOf(batch);
     if (state === 'running' || state === 'paused') throw this.#notOver(state);
+  }
+
+  async #beginRound(kind: RoundKind, settings: BatchSettings): Promise<void> {
+    const batch = await this.#stored();
+    await this.#requireOver(batch);
     if (await this.isAtWork()) await this.#ended();
     const round = batch.round + 1;
     try {

@@ -59,6 +59,11 @@ const WRONG: readonly (readonly [what: string, args: readonly string[], says: re
     [/at most 1500000 bytes, got 1600000/, /Split it/],
   ],
   [
+    'an input of a batch that is not there',
+    ['batch', 'run', 'nope.jsonl', '--id', 'b', ...user],
+    [/INPUT: expected .* got 'nope\.jsonl': no such file/, /Correct the path/],
+  ],
+  [
     'a schema file that is not there',
     ['extract', 'x', '--schema', 'nope.json'],
     [/--schema: expected .* got 'nope\.json': no such file/, /Correct the path/],

@@ -445,7 +445,7 @@ describe('another round', () => {
         expect(await batch.done()).toMatchObject({ succeeded: 36, failed: 4 });
         const before = [...provider.calls.values()].reduce((sum, calls) => sum + calls, 0);
         isMended = true;
-        await batch.retryFailed();
+        expect(await batch.retryFailed()).toBe(true);
         const after = await batch.done();
         expect(after).toMatchObject({
           state: 'completed',
@@ -459,6 +459,8 @@ describe('another round', () => {
         const sum = (of: 'calls' | 'promptTokens') =>
           results.reduce((total, { usage }) => total + usage[of], 0);
         expect([sum('calls'), sum('promptTokens')]).toEqual([after.calls, after.promptTokens]);
+        expect(await batch.retryFailed()).toBe(false);
+        expect(await batch.status()).toEqual(after);
       },
     );
   });

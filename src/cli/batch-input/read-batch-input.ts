@@ -43,6 +43,11 @@ export async function* readBatchInput(input: BatchInput): AsyncGenerator<InputEn
   }
 }
 
+/** Whether there is an input, of a kind that can be read. Opens nothing. @throws {UsageError} */
+export async function requireBatchInput(input: BatchInput): Promise<void> {
+  await entriesOf(input);
+}
+
 const KINDS = 'a folder of texts, or a file that ends in .jsonl, .ndjson or .csv';
 
 async function entriesOf({ path, idColumn, textColumn }: BatchInput): Promise<AsyncGenerator<InputEntry>> {

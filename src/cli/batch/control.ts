@@ -55,7 +55,10 @@ export async function cancelCommand(id: string, flags: BatchFlags, onProgress: O
 /** `batch retry-failed ID`: and watches it. */
 export function retryFailedCommand(id: string, flags: BatchFlags, onProgress: OnProgress): Promise<number> {
   return withBatch(id, onProgress, async (batch) => {
-    await batch.retryFailed();
+    if (!(await batch.retryFailed()))
+      note(
+        'no document is to be done again: all were extracted, but for bad lines, which have no text to ask about',
+      );
     return watchBatch(batch, flags, onProgress);
   });
 }

@@ -4,7 +4,7 @@ import { DEFAULT_CONCURRENCY } from '../../core/batch-contract.ts';
 import type { Budget } from '../../core/contract.ts';
 import { isSameBudget, wordsOfBudget } from '../../core/expense.ts';
 import type { OnProgress } from '../../stack/progress.ts';
-import { readBatchInput } from '../batch-input/read-batch-input.ts';
+import { readBatchInput, requireBatchInput } from '../batch-input/read-batch-input.ts';
 import { connectToRunning } from '../connect-to-running.ts';
 import { EXIT, UsageError } from '../exit-codes.ts';
 import { note, print } from '../output.ts';
@@ -25,9 +25,12 @@ export async function runBatch(path: string, flags: BatchRunFlags, onProgress: O
   const id = readBatchId(flags.id);
   const concurrency =
     flags.concurrency === undefined ? DEFAULT_CONCURRENCY : readConcurrency(flags.concurrency);
+  const input = { path, ...columns(flags) };
+  // First: what is wrong with it is said before anything is started.
+  await requireBatchInput(input);
   const extractor = await connectToRunning(onProgress);
   try {
-    const { batch, joined } = await extractor.batchOfEntries(readBatchInput({ path, ...columns(flags) }), {
+    const { batch, joined } = await extractor.batchOfEntries(readBatchInput(input), {
       ...settings,
       ...(batchBudget === undefined ? {} : { batchBudget }),
       ...(flags.learn === false ? { learn: false } : {}),
