@@ -7,8 +7,6 @@ import type { Turns } from './turns.ts';
 
 /** So many documents wait as slots come free in this time: about as long as an answer takes to bring a new document on its way. */
 const AHEAD_MS = 1_000;
-/** How long a call is taken to last, before the first of the batch has ended. */
-const ASSUMED_CALL_MS = 1_000;
 /** Calls that are as short as the way by the shard leave no slot idle for long, and the machine is what limits them. */
 const SHORT_CALL_MS = 300;
 /** Of the last call in the mean. */
@@ -56,10 +54,13 @@ export class SentAhead {
     return this.#out > 0;
   }
 
-  /** Whether one more may be sent. By Little's law: as many wait as come free while they do. */
+  /**
+   * Whether one more may be sent: none before it is known how long calls take, for short ones need none, and what the first
+   * answers teach comes too late for who is on the way. By Little's law: as many wait as come free while they do.
+   */
   mayGo(now: number): boolean {
     const { limit, isCrowded } = this.#turns;
-    const callMs = this.#callMs ?? ASSUMED_CALL_MS;
+    const callMs = this.#callMs ?? 0;
     if (isCrowded || this.#patience > 0 || callMs < SHORT_CALL_MS) return false;
     const perMs = this.#pace.perMs(now) ?? limit / callMs;
     return this.#out < Math.min(limit, Math.floor(perMs * AHEAD_MS));

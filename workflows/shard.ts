@@ -58,8 +58,6 @@ const LAST_HISTORY_BYTES = 8_000_000;
 /** Outcomes are written in bulk: so many together, or those of a second. */
 const OUTCOMES_TOGETHER = 50;
 const RECORD_EVERY_MS = 1_000;
-/** Documents are sent ahead when the first calls have gone: an answer by then tells that calls are short. */
-const SETTLES_WITHIN_MS = 250;
 /** A free slot waits at most this long for others, to be given up in one signal, */
 const REPORT_EVERY_MS = 100;
 /** unless they are such a share of all. */
@@ -79,8 +77,6 @@ interface Shard {
   readonly ahead: SentAhead | undefined;
   /** Undefined where the batch does not learn. */
   readonly learning: ShardLearning | undefined;
-  /** Whether its first calls have gone, before which no document is sent ahead. */
-  hasSettled: boolean;
   readonly conversations: Promise<void>[];
   readonly inWork: Set<Conversation>;
   /** Outcomes that are not written yet. */
@@ -156,7 +152,6 @@ function openShard(input: ShardInput): Shard {
       ? new SentAhead(turns, { startedAt: Date.now(), callMs: input.callMs })
       : undefined,
     learning: input.opened.settings.learns ? new ShardLearning(input.opened, input.lessons) : undefined,
-    hasSettled: false,
     conversations: [],
     inWork: new Set(),
     finished: [],
@@ -187,19 +182,15 @@ async function beginConversations(work: Shard): Promise<void> {
 }
 
 /** Waits until a further document may be begun: in a turn, or else ahead of one. */
-async function placeFor(work: Shard): Promise<'turn' | 'ahead'> {
-  const { turns, ahead } = work;
+async function placeFor({ turns, ahead }: Shard): Promise<'turn' | 'ahead'> {
   for (;;) {
     if (turns.tryTake()) return 'turn';
     if (ahead === undefined) {
       await turns.take('new');
       return 'turn';
     }
-    if (!work.hasSettled) {
-      work.hasSettled = true;
-      await condition(() => turns.isFree, SETTLES_WITHIN_MS, { summary: 'lets the first calls go' });
-    } else if (ahead.mayGo(Date.now())) return 'ahead';
-    else await condition(() => turns.isFree || ahead.mayGo(Date.now()));
+    if (ahead.mayGo(Date.now())) return 'ahead';
+    await condition(() => turns.isFree || ahead.mayGo(Date.now()));
   }
 }
 
