@@ -31,7 +31,7 @@ export interface SlotRelay {
   ): Promise<HeldSlot | undefined>;
 }
 
-/** Short enough for no heartbeat to be needed. Documents are sent ahead that slots come for in half a second. */
+/** Short enough for no heartbeat to be needed. Documents are sent ahead that slots come for in a second. */
 export const MOST_WAIT_MS = 3_000;
 
 interface Waiting {
