@@ -58,10 +58,8 @@ const LAST_HISTORY_BYTES = 8_000_000;
 /** Outcomes are written in bulk: so many together, or those of a second. */
 const OUTCOMES_TOGETHER = 50;
 const RECORD_EVERY_MS = 1_000;
-/** A free slot waits at most this long for others, to be given up in one signal, */
+/** A free slot waits at most this long for others, to be given up in one signal. */
 const REPORT_EVERY_MS = 100;
-/** unless they are such a share of all. */
-const SHARES_GIVEN_UP = 10;
 /** What goes wrong in first answers is told so soon, or so many together; and each time half as readily. */
 const TELL_LEARNT_AFTER_MS = 1_000;
 const PROBLEMS_TOLD_TOGETHER = 20;
@@ -410,15 +408,15 @@ async function recordOutcomes(work: Shard): Promise<void> {
 /** Once no document waits, tells the coordinator of slots that have come free, several at a time. */
 async function giveUpSlots(work: Shard): Promise<void> {
   await condition(() => work.isExhausted);
-  const { inWork, turns } = work;
+  const { inWork, turns, ahead } = work;
   let told = inWork.size;
+  // Those that were sent ahead may be more than it has slots. Looked at each time: a pause takes all, and gives them back.
+  const given = (): number => (ahead === undefined ? told : Math.min(told, turns.limit)) - inWork.size;
   await report(work, false);
   while (!work.isOver && told > 0) {
-    // Those that were sent ahead may be more than it has slots.
-    const had = Math.min(told, turns.limit);
-    const atOnce = Math.ceil(had / SHARES_GIVEN_UP);
-    await condition(() => inWork.size < had || work.isOver);
-    await condition(() => had - inWork.size >= atOnce || work.isOver, REPORT_EVERY_MS, {
+    const atOnce = Math.ceil(told / 20);
+    await condition(() => given() > 0 || work.isOver);
+    await condition(() => given() >= atOnce || work.isOver, REPORT_EVERY_MS, {
       summary: 'gathers free slots to give up',
     });
     if (work.isOver) return;

@@ -313,6 +313,36 @@ describe('concurrency', () => {
     );
   });
 
+  it('goes to the next shard also after a pause, in which a shard at its end had none', () => {
+    const [early, late, never] = [1, 2, 3].map(() => Promise.withResolvers<void>());
+    return underWay(
+      {
+        count: 600,
+        concurrency: 20,
+        callTimeoutMs: 60_000,
+        answering: async ({ text }) => {
+          const number = numberIn(text);
+          if (number >= 480 && number < 490) await early!.promise;
+          if (number >= 490 && number < 499) await late!.promise;
+          if (number >= 499) await never!.promise;
+          return right(text);
+        },
+      },
+      async ({ batch, provider }) => {
+        await until(() => provider.calls.has('thing 499') && provider.inFlight() === 20);
+        await batch.pause();
+        early!.resolve();
+        await until(async () => (await batch.status()).succeeded === 490);
+        await batch.resume();
+        late!.resolve();
+        // All but that of one slow document are the second shard's.
+        await until(() => provider.calls.has('thing 518') && provider.inFlight() === 20);
+        never!.resolve();
+        expect(await batch.done()).toMatchObject({ succeeded: 600 });
+      },
+    );
+  });
+
   it('is shared by the shards, and a slow document holds nobody up', () => {
     const slow = Promise.withResolvers<void>();
     return underWay(
