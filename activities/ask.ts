@@ -27,8 +27,8 @@ import type { StoredBatch } from '../src/store/batches.ts';
 import { estimateOf, exceedsBudget } from './budget.ts';
 import type { Spent } from './budget.ts';
 import type { Reservation } from './batch-spending.ts';
-import { callModel, ledgerSoFar } from './call-model.ts';
-import type { CallLedger } from './call-model.ts';
+import { callModel, ledgerOf, triesSoFar } from './call-model.ts';
+import type { CallLedger, Tries } from './call-model.ts';
 import { composeMessages } from './compose-messages.ts';
 import type { HeldSlot } from './slot-relay.ts';
 import { usageOf } from './spent.ts';
@@ -52,6 +52,8 @@ export interface AskInput {
   readonly spent: Spent;
   /** Of a document of a batch that was given no slot, and waits in the worker until a call of its shard hands one on. */
   readonly isAhead?: true;
+  /** What was tried of this attempt in a series, where that brought no answer. */
+  readonly earlier?: Tries;
 }
 
 /** What became of an attempt. */
@@ -108,17 +110,36 @@ interface Question {
  * in the store is not asked for again, whatever crashed since.
  */
 export async function ask(world: World, input: AskInput): Promise<AskResult> {
+  const tries = triesSoFar(input.earlier);
   const question = await open(world, input);
   // What failed before it was held is told, since the next try begins a new count.
-  if (question === 'held') return { status: 'held', ledger: ledgerSoFar() };
+  if (question === 'held') return { status: 'held', ledger: ledgerOf(tries) };
   if (question.recorded !== undefined) return resultOf(question.recorded);
   const slot = await slotFor(world, question, input);
-  if (slot === 'none') return { status: 'no_slot', ledger: ledgerSoFar() };
+  if (slot === 'none') return { status: 'no_slot', ledger: ledgerOf(tries) };
   try {
-    return await askInSlot(world, input, question, slot);
+    return await askInSlot(world, input, question, { slot, tries });
   } finally {
     slot?.letGo();
   }
+}
+
+/** The same for a document of a batch, in a slot that was held before, and stays so. */
+export async function askHolding(
+  world: World,
+  input: AskInput,
+  tries: Tries,
+): Promise<Exclude<AskResult, { readonly status: 'no_slot' }>> {
+  const question = await open(world, input);
+  if (question === 'held') return { status: 'held', ledger: ledgerOf(tries) };
+  if (question.recorded !== undefined) return resultOf(question.recorded);
+  return askInSlot(world, input, question, { slot: undefined, tries });
+}
+
+/** The answer of a document of a batch that the store has already. */
+export async function recordedAnswer(world: World, input: AskInput): Promise<Judged | undefined> {
+  const question = await open(world, input);
+  return question === 'held' || question.recorded === undefined ? undefined : resultOf(question.recorded);
 }
 
 /**
@@ -142,11 +163,11 @@ async function askInSlot(
   world: World,
   input: AskInput,
   question: Question,
-  slot: HeldSlot | undefined,
-): Promise<AskResult> {
+  { slot, tries }: { readonly slot: HeldSlot | undefined; readonly tries: Tries },
+): Promise<Exclude<AskResult, { readonly status: 'no_slot' }>> {
   // Time has passed where it had to be waited for.
   if (input.isAhead === true && !isOn(await world.batch(question.batchId), input)) {
-    return { status: 'held', ledger: ledgerSoFar() };
+    return { status: 'held', ledger: ledgerOf(tries) };
   }
   const turns = await turnsOf(world, question, input);
   const { ask: how, spent } = input;
@@ -172,11 +193,11 @@ async function askInSlot(
   if (exceedsBudget(budget, spent, costOf(longestAnswerTokens))) return { status: 'over_budget' };
   const reservation = await reserve(world, question, (mean) => costOf(Math.max(mean, longestAnswerTokens)));
   if (reservation === 'not covered') {
-    return { status: 'held', ledger: ledgerSoFar(), budget: question.batchBudget ?? {} };
+    return { status: 'held', ledger: ledgerOf(tries), budget: question.batchBudget ?? {} };
   }
   let usage: Usage | undefined;
   try {
-    const wire = { messages, jsonSchema, judgeOptions, wanted, slot };
+    const wire = { messages, jsonSchema, judgeOptions, wanted, slot, tries };
     const { stored, handedTo } = await askNow(world, input, question, wire);
     ({ usage } = stored);
     return { ...resultOf(stored), ...(handedTo === undefined ? {} : { handedTo }) };
@@ -206,12 +227,14 @@ async function askNow(
     judgeOptions,
     wanted,
     slot,
+    tries,
   }: {
     readonly messages: readonly PromptMessage[];
     readonly jsonSchema: JsonObject;
     readonly judgeOptions: JudgeOptions;
     readonly wanted: WantedFields | undefined;
     readonly slot: HeldSlot | undefined;
+    readonly tries: Tries;
   },
 ): Promise<{ readonly stored: StoredAttempt; readonly handedTo: number | undefined }> {
   const { ask: how } = input;
@@ -221,6 +244,7 @@ async function askNow(
     provider: world.provider(provider),
     place: placeOf(input),
     attempt: how.attempt,
+    tries,
     retry: settings.retry,
     isSoftlyCancelled: question.batchId !== NO_BATCH,
     watch: world.gates.watch(provider),

@@ -1,5 +1,4 @@
 import { ApplicationFailure, Context, log } from '@temporalio/activity';
-import type { Info } from '@temporalio/activity';
 import { ApplicationFailureCategory } from '@temporalio/common';
 import { providerDelayMs } from '../src/core/backoff.ts';
 import { LOST_CALL_MESSAGE, WORKER_LOSSES } from '../src/core/contract.ts';
@@ -52,6 +51,14 @@ interface Carried {
   readonly dueAt: number;
 }
 
+/** The tries of an attempt that came before the one that is made now. */
+export interface Tries extends Carried {
+  readonly count: number;
+}
+
+/** Of an attempt that is made for the first time. */
+export const NO_TRIES: Tries = { failures: [], early: 0, dueAt: 0, count: 0 };
+
 /**
  * Calls the model once. A provider failure becomes an `ApplicationFailure` whose type is the failure's, whose
  * `nextRetryDelay` is `Retry-After` or the backoff, and whose details hold the ledger.
@@ -64,6 +71,8 @@ export async function callModel(options: {
   /** What is asked about, for the provider's log. */
   readonly place: string;
   readonly attempt: number;
+  /** Of this attempt, before. */
+  readonly tries: Tries;
   readonly retry: RetryConfig;
   /** Whether a call that is under way outlives a cancellation, for a while. */
   readonly isSoftlyCancelled: boolean;
@@ -75,17 +84,17 @@ export async function callModel(options: {
   /** Told when the provider refuses the request's mode, or its schema in that mode. */
   readonly onModeRefused?: (about: 'mode' | 'schema') => void;
 }): Promise<AnsweredCall> {
-  const { provider, request, attempt, place, watch, metrics } = options;
+  const { provider, request, attempt, place, tries, watch, metrics } = options;
   const context = Context.current();
-  const { info } = context;
-  const carried = resume(info);
-  const ledger = ledgerOf(info, carried);
+  const { count: triesBefore, ...carried } = tries;
+  const ledger = ledgerOf(tries);
   refuseEndlessLoss(ledger);
-  refuseEarlyTry({ carried, ledger, context });
+  refuseGivenUp(ledger);
+  await refuseEarlyTry({ tries, carried, ledger, context });
   if (!options.failsOnOutage) await refuseVainTry({ watch, carried, ledger, context });
   // Last of all: what is asked meanwhile may take its time.
   await rest({ watch, carried, ledger, context });
-  const requestId = `${place}/${attempt}/${info.attempt}`;
+  const requestId = `${place}/${attempt}/${triesBefore + 1}`;
   const beatMs = options.isSoftlyCancelled ? SOFT_HEARTBEAT_INTERVAL_MS : HEARTBEAT_INTERVAL_MS;
   const beat = setInterval(() => context.heartbeat(carried), beatMs);
   const signal = options.isSoftlyCancelled ? softly(context.cancellationSignal) : context.cancellationSignal;
@@ -131,20 +140,20 @@ function softly(signal: AbortSignal): AbortSignal {
   return late.signal;
 }
 
-/** What the calls of the current attempt have come to before this try. */
-export function ledgerSoFar(): CallLedger {
-  const { info } = Context.current();
-  return ledgerOf(info, resume(info));
+/**
+ * The tries of the attempt that the current activity makes.
+ *
+ * @param earlier those that were made of it in a series, where it was.
+ */
+export function triesSoFar(earlier: Tries = NO_TRIES): Tries {
+  const { attempt, heartbeatDetails } = Context.current().info;
+  const { failures, early, dueAt } = { ...earlier, ...(heartbeatDetails as Partial<Carried> | undefined) };
+  return { failures, early, dueAt, count: earlier.count + attempt - 1 };
 }
 
-function resume({ heartbeatDetails }: Info): Carried {
-  const { failures = [], early = 0, dueAt = 0 } = (heartbeatDetails ?? {}) as Partial<Carried>;
-  return { failures, early, dueAt };
-}
-
-/** Every try before this one failed and was entered, came too early, or was lost, perhaps before its first heartbeat. */
-function ledgerOf({ attempt }: Info, { failures, early }: Carried): CallLedger {
-  return { failures, interrupted: Math.max(0, attempt - 1 - failures.length - early) };
+/** What came of them. Every one failed and was entered, came too early, or was lost, perhaps before its first heartbeat. */
+export function ledgerOf({ failures, early, count }: Tries): CallLedger {
+  return { failures, interrupted: Math.max(0, count - failures.length - early) };
 }
 
 function refuseEndlessLoss(ledger: CallLedger): void {
@@ -157,20 +166,32 @@ function refuseEndlessLoss(ledger: CallLedger): void {
   });
 }
 
+/** The last try, in a series, has settled that there is no other: it ends as that one would have. */
+function refuseGivenUp(ledger: CallLedger): void {
+  const last = ledger.failures.at(-1);
+  if (last === undefined || last.delayMs !== null) return;
+  throw failureOf(last, ledger);
+}
+
 /**
  * A server that was killed starts what it had begun lately once more, so that everything in a backoff would call the
  * provider at once (Temporal 1.29: the transfer queue's progress is saved every 30 s, and a retry does not void its tasks).
+ * And the server knows nothing of the backoff after a try that was made in a series.
  */
-function refuseEarlyTry(options: {
+async function refuseEarlyTry(options: {
+  readonly tries: Tries;
   readonly carried: Carried;
   readonly ledger: CallLedger;
   readonly context: Context;
-}): void {
-  const { carried } = options;
-  const restMs = Math.ceil(carried.dueAt - Date.now());
-  const last = carried.failures.at(-1);
-  if (last === undefined || restMs <= EARLY_TOLERANCE_MS) return;
-  throw tooEarly({ ...options, type: last.type, message: last.message, delayMs: restMs });
+}): Promise<void> {
+  const { tries, context } = options;
+  const restMs = Math.ceil(tries.dueAt - Date.now());
+  const last = tries.failures.at(-1);
+  if (last === undefined || restMs <= 0) return;
+  if (restMs > EARLY_TOLERANCE_MS) {
+    throw tooEarly({ ...options, type: last.type, message: last.message, delayMs: restMs });
+  }
+  if (context.info.attempt === 1) await context.sleep(restMs);
 }
 
 /** For a try that makes no call, and costs no provider retry: the server is to make another one later. */
@@ -258,12 +279,17 @@ function providerFailure(options: {
   const next: CallLedger = { ...ledger, failures: [...ledger.failures, entry] };
   const dueAt = Date.now() + (delayMs ?? 0);
   context.heartbeat({ ...carried, failures: next.failures, dueAt } satisfies Carried);
+  return failureOf(entry, next);
+}
+
+/** With which an activity fails: its retry policy does the rest. */
+function failureOf({ type, message, delayMs }: ProviderFailure, ledger: CallLedger): ApplicationFailure {
   return ApplicationFailure.create({
     type,
     message,
     nonRetryable: delayMs === null,
-    ...(delayMs === null ? {} : { nextRetryDelay: Math.max(1, Math.round(delayMs)) }),
-    details: [next],
+    ...(delayMs === null ? {} : { nextRetryDelay: Math.max(1, delayMs) }),
+    details: [ledger],
     category: ApplicationFailureCategory.BENIGN,
   });
 }

@@ -25,6 +25,8 @@ export interface GateWatch {
   isWorthACall(): Promise<boolean>;
   /** Whether the circuit is open or parked, as far as this worker knows. */
   isClosedToCalls(): boolean;
+  /** Whether the gate is closed, as far as this worker knows, and the last calls of this worker did not fail. */
+  isUntroubled(): boolean;
 }
 
 /** What is told soon, so that it is told together: a storm of failures is a handful of signals. */
@@ -57,6 +59,7 @@ export const NO_WATCH: GateWatch = {
   restMs: () => 0,
   isWorthACall: async () => true,
   isClosedToCalls: () => false,
+  isUntroubled: () => true,
 };
 
 /** Counts since the last report. */
@@ -126,7 +129,7 @@ export function gateWatch(options: {
     sending = undefined;
     isSending = true;
     sentAt = Date.now();
-    const failedCalls = Object.values(told.failed).reduce((all, count) => all + count, 0);
+    const hasToldFailed = hasFailed(told);
     try {
       await options.send({
         ...told,
@@ -135,16 +138,16 @@ export function gateWatch(options: {
         takenPerSecond: begun.perSecond(),
         notBefore: notBefore > Date.now() ? notBefore : null,
       });
-      hasToldFailures = failuresInARow > 0 || (hasToldFailures && told.succeeded === 0) || failedCalls > 0;
+      hasToldFailures = failuresInARow > 0 || (hasToldFailures && told.succeeded === 0) || hasToldFailed;
       hasReported = true;
-      if (failedCalls > 0 || awaitsGoodNews()) void look();
+      if (hasToldFailed || awaitsGoodNews()) void look();
     } catch {
       // The server is away: nothing is lost but time, since the counts go on.
       counts = sum(told, counts);
     }
     isSending = false;
     // What happened meanwhile, or could not be told.
-    const hasNews = Object.keys(counts.failed).length > 0 || (counts.succeeded > 0 && awaitsGoodNews());
+    const hasNews = hasFailed(counts) || (counts.succeeded > 0 && awaitsGoodNews());
     if (hasNews) schedule(REPORT_EVERY_MS);
   };
   /** Just now: what was found earlier may have changed. */
@@ -229,6 +232,7 @@ export function gateWatch(options: {
       return reachability.ask();
     },
     isClosedToCalls: () => isShut(state),
+    isUntroubled: () => !isInTrouble() && !hasFailed(counts) && !counts.isNearlyUsedUp,
   };
 }
 
@@ -242,6 +246,10 @@ function noCounts(): Counts {
     tokens: 0,
     limits: {},
   };
+}
+
+function hasFailed({ failed }: Counts): boolean {
+  return Object.keys(failed).length > 0;
 }
 
 function sum(a: Counts, b: Counts): Counts {

@@ -3,6 +3,8 @@ import type { OpenedBatch, PreparedCall, PreparedExtraction } from '../src/core/
 import { ask } from './ask.ts';
 import { endingFaults } from './ending-faults.ts';
 import type { AskInput, AskResult } from './ask.ts';
+import { askSeries } from './ask-series.ts';
+import type { AskSeriesInput, SeriesResult } from './ask-series.ts';
 import * as batches from './batches.ts';
 import { correct, endReview } from './correct.ts';
 import type { CorrectInput } from './correct.ts';
@@ -45,6 +47,7 @@ export interface StoreActivities {
 /** Activities that call a model: they run on the provider's task queue. */
 export interface ModelActivities {
   ask(input: AskInput): Promise<AskResult>;
+  askSeries(input: AskSeriesInput): Promise<readonly SeriesResult[]>;
   say(input: SayInput): Promise<SayResult>;
 }
 
@@ -81,7 +84,8 @@ export function houseActivities(world: World): PlanningActivities & StoreActivit
 /** What a worker registers on a provider's task queue. */
 export function modelActivities(world: World): ModelActivities {
   return {
-    ask: (input) => endingFaults(() => ask(world, input)),
+    ask: (input) => endingFaults(() => ask(world, input), input.earlier),
+    askSeries: (input) => endingFaults(() => askSeries(world, input)),
     say: (input) => endingFaults(() => say(world, input)),
   };
 }

@@ -1,6 +1,6 @@
 import { Context } from '@temporalio/activity';
 import type { ChatMessage, RetryConfig, Usage } from '../src/core/contract.ts';
-import { callModel } from './call-model.ts';
+import { callModel, triesSoFar } from './call-model.ts';
 import type { CallLedger } from './call-model.ts';
 import { usageOf } from './spent.ts';
 import type { World } from './world.ts';
@@ -30,6 +30,7 @@ export async function say(world: World, input: SayInput): Promise<SayResult> {
     provider,
     place: Context.current().info.workflowExecution?.workflowId ?? 'complete',
     attempt: 1,
+    tries: triesSoFar(),
     retry,
     isSoftlyCancelled: false,
     watch: world.gates.watch(provider.name),

@@ -18,7 +18,9 @@ import {
   sleep,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { AskResult } from '../activities/ask.ts';
+import type { AskInput, AskResult } from '../activities/ask.ts';
+import type { SeriesResult, Told } from '../activities/ask-series.ts';
+import type { Tries } from '../activities/call-model.ts';
 import { BATCH_PRIORITY, batchWorkflowId } from '../src/core/batch-contract.ts';
 import type { ShardInput, ShardProgress, ShardReport } from '../src/core/batch-signals.ts';
 import type { Budget, Fault, Outcome, Verdict } from '../src/core/contract.ts';
@@ -34,6 +36,7 @@ import { store } from './house-activities.ts';
 import { detourOf, modelActivitiesFor, spentBy } from './model-activities.ts';
 import { tellSearch } from './search-attributes.ts';
 import { SentAhead } from './sent-ahead.ts';
+import { Series, SeriesLength } from './series.ts';
 import { ShardLearning } from './shard-learning.ts';
 import { storedOutcome } from './stored-outcome.ts';
 import type { CallPlan } from './through-gate.ts';
@@ -47,6 +50,8 @@ export const learntSignal = defineSignal<[Lessons]>('learnt');
 export const reportSignal = defineSignal<[ShardReport]>('report');
 /** Asks for a report once nothing is under way. Follows a limit of 0. */
 export const drainSignal = defineSignal('drain');
+/** From a worker, of a series in which one document takes long. */
+export const heldUpSignal = defineSignal<[readonly Told[]]>('heldUp');
 export const shardProgressQuery = defineQuery<ShardProgress>('progress');
 
 /** Far below the server's limits of 51,200 events and 50 MB: no further document is begun. */
@@ -73,6 +78,10 @@ interface Shard {
   readonly turns: Turns;
   /** Undefined in a shard that was begun by code that sent none. */
   readonly ahead: SentAhead | undefined;
+  /** Undefined where each document is asked by itself. */
+  readonly seriesLength: SeriesLength | undefined;
+  /** By the document's place in the batch, as long as it shares the turn of its series. */
+  readonly inSeries: Map<number, Series>;
   /** Undefined where the batch does not learn. */
   readonly learning: ShardLearning | undefined;
   readonly conversations: Promise<void>[];
@@ -103,9 +112,16 @@ interface Begun {
   isAhead: boolean;
   /** The document that has got its slot in the worker. */
   handedTo?: number | undefined;
+  /** What was tried of its first attempt in the series. */
+  earlier?: Tries | undefined;
   readonly conversation: Conversation;
   /** What it was told of the documents before it. */
   readonly lesson: Lesson | undefined;
+}
+
+interface HowToCall {
+  readonly how: Ask;
+  readonly plan: CallPlan;
 }
 
 /** Carries conversations about its documents, writes their outcomes, and tells the coordinator what slots it can spare. */
@@ -113,6 +129,9 @@ export async function shard(input: ShardInput): Promise<void> {
   const work = openShard(input);
   setHandler(allowSignal, (limit) => work.turns.allow(limit));
   setHandler(learntSignal, (lessons) => work.learning?.hear(lessons));
+  setHandler(heldUpSignal, (told) => {
+    for (const one of told) work.inSeries.get(one.seq)?.tell(one);
+  });
   setHandler(drainSignal, () => {
     work.isToDrain = true;
   });
@@ -149,6 +168,11 @@ function openShard(input: ShardInput): Shard {
     ahead: patched('sent ahead')
       ? new SentAhead(turns, { startedAt: Date.now(), callMs: input.callMs })
       : undefined,
+    seriesLength:
+      patched('series') && mayShareTurns(input.opened.settings)
+        ? new SeriesLength({ isTaught: input.callMs !== undefined })
+        : undefined,
+    inSeries: new Map(),
     learning: input.opened.settings.learns ? new ShardLearning(input.opened, input.lessons) : undefined,
     conversations: [],
     inWork: new Set(),
@@ -164,19 +188,53 @@ function openShard(input: ShardInput): Shard {
   };
 }
 
+/** Documents that have a time of their own, or may go elsewhere while they wait, are asked one by one. */
+function mayShareTurns({ deadlineMs, gate }: PreparedExtraction): boolean {
+  return deadlineMs === undefined && gate?.onOutage !== 'fail' && (gate?.fallbacks ?? []).length === 0;
+}
+
 /** Begins one conversation after the other, as turns come free. */
 async function beginConversations(work: Shard): Promise<void> {
-  const documents = await stillToAsk(work);
-  for (const [index, document] of documents.entries()) {
+  const documents = [...(await stillToAsk(work))];
+  while (documents.length > 0) {
     const isAhead = (await placeFor(work)) === 'ahead';
     if (isHistoryLong()) {
       if (!isAhead) work.turns.give();
-      work.givenBack.push(...documents.slice(index));
+      work.givenBack.push(...documents);
       break;
     }
-    if (isAhead) work.ahead?.send(document.seq);
-    work.conversations.push(carry(work, document, isAhead));
+    const next = documents.splice(0, isAhead ? 1 : lengthOfNext(work, documents.length));
+    const series = next.length > 1 ? beginSeries(work, next) : undefined;
+    for (const document of next) {
+      if (isAhead) work.ahead?.send(document.seq);
+      if (series !== undefined) work.inSeries.set(document.seq, series);
+      work.conversations.push(carry(work, document, isAhead));
+    }
   }
+}
+
+function lengthOfNext({ seriesLength, turns, ahead }: Shard, left: number): number {
+  return seriesLength?.next({ left, slots: turns.limit, callMs: ahead?.callMs }) ?? 1;
+}
+
+/** In the turn that was taken for it. */
+function beginSeries(work: Shard, documents: readonly PendingDocument[]): Series {
+  const { settings } = work.input.opened;
+  const seqs = documents.map(({ seq }) => seq);
+  return new Series(seqs, {
+    async ask(asks, provider) {
+      const [first] = asks;
+      const summary = `${asks.length} documents from ${seqs[0]} on · ${first?.ask.why}`;
+      const results = await modelActivitiesFor(
+        { ...settings, provider },
+        { summary, priority: BATCH_PRIORITY },
+      ).askSeries({ asks });
+      const isInVain = results.length < asks.length || results.some(({ status }) => status === 'left');
+      work.seriesLength?.ended(isInVain, work.turns.limit);
+      return results;
+    },
+    end: () => work.turns.give(),
+  });
 }
 
 /** Waits until a further document may be begun: in a turn, or else ahead of one. */
@@ -206,7 +264,8 @@ async function stillToAsk(work: Shard): Promise<readonly PendingDocument[]> {
 async function carry(work: Shard, document: PendingDocument, isAhead: boolean): Promise<void> {
   const lesson = work.learning?.lessonFor(schemaHashOf(work.input, document));
   const conversation = openConversation(settingsFor(work.input, document), startOf(lesson));
-  const begun: Begun = { document, conversation, lesson, hasTurn: !isAhead, isAhead };
+  const hasTurn = !isAhead && !work.inSeries.has(document.seq);
+  const begun: Begun = { document, conversation, lesson, hasTurn, isAhead };
   work.inWork.add(conversation);
   try {
     const outcome = await outcomeOf(work, begun);
@@ -223,12 +282,19 @@ async function carry(work: Shard, document: PendingDocument, isAhead: boolean): 
   }
 }
 
-function endTurn({ turns, ahead }: Shard, { document: { seq }, hasTurn, isAhead, handedTo }: Begun): void {
+function endTurn(work: Shard, { document: { seq }, hasTurn, isAhead, handedTo }: Begun): void {
+  const { turns, ahead } = work;
+  leaveSeries(work, seq);
   // It has ended before its first call.
   if (isAhead) ahead?.cameBack(seq);
   if (!hasTurn) return;
   if (ahead === undefined) turns.give();
   else ahead.end(seq, handedTo);
+}
+
+function leaveSeries({ inSeries }: Shard, seq: number): void {
+  inSeries.get(seq)?.leave(seq);
+  inSeries.delete(seq);
 }
 
 async function outcomeOf(work: Shard, begun: Begun): Promise<Outcome | 'given back'> {
@@ -246,25 +312,45 @@ async function outcomeOf(work: Shard, begun: Begun): Promise<Outcome | 'given ba
 }
 
 /** Makes one attempt, in its turn, and again while the batch is held. */
-async function askInTurn(
-  work: Shard,
-  begun: Begun,
-  { how, plan }: { readonly how: Ask; readonly plan: CallPlan },
-): Promise<AskResult> {
-  if (!begun.isAhead) await takeTurn(work, begun);
-  if (isHistoryTooLong()) throw new HistoryIsLong();
-  const result = await (begun.isAhead ? callAhead : call)(work, begun, { how, plan });
+async function askInTurn(work: Shard, begun: Begun, options: HowToCall): Promise<AskResult> {
+  const { how, plan } = options;
+  const series = work.inSeries.get(begun.document.seq);
+  const inSeries = series === undefined ? undefined : await askInSeries(work, begun, series, options);
+  const result = inSeries ?? (await askAlone(work, begun, options));
   if (result.status === 'held') {
     if (result.budget !== undefined) await tellExceeded(work, result.budget);
     await sleep(HELD_MS, { summary: 'the batch is held' });
   } else if (result.status === 'judged') {
     begun.handedTo = result.handedTo;
     work.ahead?.heard(Date.now(), result.latencyMs);
+    work.seriesLength?.heard();
     if (how.attempt === 1) {
       learn(work, begun, { verdict: result.verdict, mode: modeOfModel(plan.route, how.mode) });
     }
   }
   return result;
+}
+
+/** With others in one turn, which it shares until its conversation has ended, or goes on. Undefined where it got no answer. */
+async function askInSeries(
+  work: Shard,
+  begun: Begun,
+  series: Series,
+  options: HowToCall,
+): Promise<Exclude<SeriesResult, { readonly status: 'left' }> | undefined> {
+  const { seq } = begun.document;
+  const result = await series.ask(seq, askInputOf(work, begun, options), options.plan.route.provider);
+  const isAccepted = result.status === 'judged' && result.verdict.status === 'accepted';
+  if (!isAccepted) leaveSeries(work, seq);
+  if (result.status !== 'left') return result;
+  begun.earlier = result.tries;
+  return undefined;
+}
+
+async function askAlone(work: Shard, begun: Begun, options: HowToCall): Promise<AskResult> {
+  if (!begun.isAhead) await takeTurn(work, begun);
+  if (isHistoryTooLong()) throw new HistoryIsLong();
+  return (begun.isAhead ? callAhead : call)(work, begun, options);
 }
 
 /** Makes sure that there is a turn to go on in, which is given back first where too many are out. */
@@ -277,26 +363,34 @@ async function takeTurn({ turns, ahead }: Shard, begun: Begun): Promise<void> {
   begun.hasTurn = true;
 }
 
-async function call(
+async function call(work: Shard, begun: Begun, options: HowToCall): Promise<AskResult> {
+  const { how, plan } = options;
+  const summary = `document ${begun.document.seq} · ${how.why}`;
+  const input = askInputOf(work, begun, options);
+  begun.earlier = undefined;
+  const { prepared } = begun.conversation;
+  return modelActivitiesFor(prepared, { summary, plan, priority: BATCH_PRIORITY }).ask(input);
+}
+
+function askInputOf(
   { input }: Shard,
-  { document: { seq }, conversation, isAhead }: Begun,
-  { how, plan }: { readonly how: Ask; readonly plan: CallPlan },
-): Promise<AskResult> {
-  const summary = `document ${seq} · ${how.why}`;
-  const { prepared } = conversation;
-  return modelActivitiesFor(prepared, { summary, plan, priority: BATCH_PRIORITY }).ask({
+  { document: { seq }, conversation, isAhead, earlier }: Begun,
+  { how, plan }: HowToCall,
+): AskInput {
+  return {
     document: { id: '', batch: input.batch, seq },
     round: input.opened.round,
     ask: how,
-    ...detourOf(plan, prepared),
+    ...detourOf(plan, conversation.prepared),
     turns: [],
     spent: spentBy(conversation),
     ...(isAhead ? { isAhead } : {}),
-  });
+    ...(earlier === undefined ? {} : { earlier }),
+  };
 }
 
 /** The first call of a document that was sent ahead: once only, whatever comes of it. */
-async function callAhead(work: Shard, begun: Begun, options: Parameters<typeof call>[2]): Promise<AskResult> {
+async function callAhead(work: Shard, begun: Begun, options: HowToCall): Promise<AskResult> {
   const { ahead } = work;
   const { seq } = begun.document;
   let isAnswered = false;
@@ -410,7 +504,7 @@ async function giveUpSlots(work: Shard): Promise<void> {
   await condition(() => work.isExhausted);
   const { inWork, turns, ahead } = work;
   let told = inWork.size;
-  // Those that were sent ahead may be more than it has slots. Looked at each time: a pause takes all, and gives them back.
+  // Those that have no turn yet may be more than it has slots. Looked at each time: a pause takes all, and gives them back.
   const given = (): number => (ahead === undefined ? told : Math.min(told, turns.limit)) - inWork.size;
   await report(work, false);
   while (!work.isOver && told > 0) {

@@ -207,6 +207,28 @@ describe('how long a worker makes no call by itself', () => {
   });
 });
 
+describe('calls for which the server has handed out no task', () => {
+  it('are made only where nothing is amiss', async () => {
+    const { watch, answer, fail, becomes } = watching();
+    expect(watch.isUntroubled()).toBe(true);
+    answer();
+    expect(watch.isUntroubled()).toBe(true);
+    fail(LIMITED);
+    expect(watch.isUntroubled()).toBe(false);
+    becomes('throttled');
+    await vi.advanceTimersByTimeAsync(1_000);
+    answer();
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(watch.isUntroubled()).toBe(false);
+    becomes('closed');
+    answer();
+    await vi.advanceTimersByTimeAsync(6_000);
+    answer();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(watch.isUntroubled()).toBe(true);
+  });
+});
+
 describe('a provider that can be asked whether it is there', () => {
   /** It answers so late. */
   const ASKING_MS = 20;

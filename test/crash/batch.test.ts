@@ -17,6 +17,9 @@ import { cleanUp, pidsOf, run, start, temporaryFolder } from '../cli/command-lin
 const DOCUMENTS = Number(process.env['CRASH_DOCUMENTS'] ?? 150);
 const KILLS = Number(process.env['CRASH_KILLS'] ?? 5);
 const CONCURRENCY = 10;
+/** Documents are sent ahead where calls are long, and asked about in series where they are short and none fails (`clean`). */
+const LATENCY_MS = process.env['CRASH_LATENCY_MS'] ?? '300-1200';
+const MODEL = process.env['CRASH_MODEL'] ?? 'faulty';
 const PROVIDER = fileURLToPath(new URL('../../src/provider/simulated/main.ts', import.meta.url));
 /** Between an answer and its row in the store: longer only on a machine that stands still. */
 const WRITING_MS = 2_000;
@@ -29,7 +32,7 @@ afterAll(async () => {
 
 /** A provider that fails and makes mistakes, in a process that nobody kills. */
 async function startProvider(logFile: string): Promise<string> {
-  const args = [PROVIDER, '--log-file', logFile, '--latency-ms', '300-1200', '--seed', '11'];
+  const args = [PROVIDER, '--log-file', logFile, '--latency-ms', LATENCY_MS, '--seed', '11'];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   children.push(child);
   const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string];
@@ -72,7 +75,17 @@ describe('a batch during which worker, server and command are killed at random m
     writeDocuments(input);
     const url = await startProvider(logFile);
     const place = { home, cwd: folder, env: { OPENAI_API_KEY: 'sk-test', OPENAI_BASE_URL: url } };
-    const command = ['batch', 'run', input, '--schema', 'user', '--id', 'crash', '--model', 'openai/faulty'];
+    const command = [
+      'batch',
+      'run',
+      input,
+      '--schema',
+      'user',
+      '--id',
+      'crash',
+      '--model',
+      `openai/${MODEL}`,
+    ];
     const runIt = () => start([...command, '--concurrency', String(CONCURRENCY)], place);
 
     let running = runIt();

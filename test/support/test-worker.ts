@@ -28,9 +28,14 @@ export async function withWorker<T>(
     callTimeoutMs: options.callTimeoutMs ?? 1_000,
     shutdownGraceMs: 100,
   });
+  let result: T;
   try {
-    return await use();
-  } finally {
-    await workers.stop();
+    result = await use();
+  } catch (error) {
+    // What it is that went wrong is said, and not that a call was still under way then.
+    await workers.stop().catch(() => {});
+    throw error;
   }
+  await workers.stop();
+  return result;
 }
