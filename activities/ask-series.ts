@@ -52,10 +52,10 @@ export async function askSeries(world: World, { asks }: AskSeriesInput): Promise
   }, LONGEST_SERIES_MS);
   try {
     for (const input of asks) {
+      if (isOver || (results.length > 0 && !(await mayGoOn(world, input)))) break;
       const result = await askOne(world, input);
       results.push(result);
       isOver ||= result.status === 'left' || result.status === 'held';
-      if (isOver || !(await mayGoOn(world, input)) || isOver) break;
     }
     return results;
   } finally {

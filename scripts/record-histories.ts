@@ -11,6 +11,7 @@
  */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { ExtractInput } from '../src/core/contract.ts';
 import { historyToText } from '../test/support/recorded-history.ts';
@@ -94,6 +95,41 @@ try {
     await batch.done();
     await record('batch-found-by-search', 'batch/found');
     await record('shard-found-by-search', 'batch/found/1');
+  });
+
+  // Short calls, soon in series: one of them fails, and one is wrong.
+  const short = Array.from({ length: 40 }, (_, index) =>
+    index === 20 ? { status: 500 } : index === 30 ? wrong : good,
+  );
+  await withScriptedWorker(stack, { script: short }, async () => {
+    const documents = Array.from({ length: 40 }, (_, index) => ({
+      id: `d${index}`,
+      text: `Ada, 36, ${index}`,
+    }));
+    const schema = { name: 'user', jsonSchema };
+    const batch = await extractor.batch(documents, { id: 'short', schema, concurrency: 1, retry });
+    await batch.done();
+    await record('batch-in-series', 'batch/short');
+    await record('shard-in-series', 'batch/short/1');
+  });
+
+  // Longer ones: documents are sent ahead.
+  const slow: Reply = {
+    ...good,
+    get after() {
+      return sleep(350);
+    },
+  };
+  await withScriptedWorker(stack, { script: [slow] }, async () => {
+    const documents = Array.from({ length: 10 }, (_, index) => ({
+      id: `d${index}`,
+      text: `Ada, 36, ${index}`,
+    }));
+    const schema = { name: 'user', jsonSchema };
+    const batch = await extractor.batch(documents, { id: 'long', schema, concurrency: 2, retry });
+    await batch.done();
+    await record('batch-sent-ahead', 'batch/long');
+    await record('shard-sent-ahead', 'batch/long/1');
   });
 
   // Its provider fails once, in a row too short to open the circuit, and is then tripped and reset by hand.

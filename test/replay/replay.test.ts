@@ -92,6 +92,8 @@ describe('histories of earlier runs', () => {
       'accepted-after-truncation': { success: true, attempts: 2, errors: [{ type: 'truncated' }] },
       'accepted-at-once': { success: true, attempts: 1 },
       'batch-found-by-search': { id: 'found', state: 'completed', succeeded: 2 },
+      'batch-in-series': { id: 'short', succeeded: 40 },
+      'batch-sent-ahead': { id: 'long', succeeded: 10 },
       batch: { id: 'three', state: 'completed', round: 1, succeeded: 3, failed: 0 },
       'found-by-search': { success: true, attempts: 2 },
       completion: { success: true, text: 'Hello.' },
@@ -102,6 +104,8 @@ describe('histories of earlier runs', () => {
       'gave-up-over-budget': { success: false, stopped: 'budget', attempts: 1 },
       shard: undefined,
       'shard-found-by-search': undefined,
+      'shard-in-series': undefined,
+      'shard-sent-ahead': undefined,
     });
   });
 });
