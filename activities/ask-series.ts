@@ -4,14 +4,15 @@
  */
 import { Context, log } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
-import { askHolding, recordedAnswer } from './ask.ts';
+import { askNext, recordedAnswer } from './ask.ts';
 import type { AskInput, AskResult } from './ask.ts';
-import { NO_TRIES } from './call-model.ts';
+import { NO_TRIES, triesSoFar } from './call-model.ts';
 import type { CallLedger, Tries } from './call-model.ts';
+import type { StoredBatch } from '../src/store/batches.ts';
 import type { World } from './world.ts';
 
-/** Tells a shard of a series that takes long what has become of its documents but the one that holds it up. */
-export const HELD_UP_SIGNAL = 'heldUp';
+/** Tells a shard of a series that takes long what has become of its documents but the one that is slow. */
+export const SLOW_SERIES_SIGNAL = 'slowSeries';
 
 /** What became of one document of a series, by its place in the batch. */
 export interface Told {
@@ -30,7 +31,7 @@ export type SeriesResult =
   /** It got no answer here: it is to be asked by itself, which goes on from these tries; absent where there were none. */
   | { readonly status: 'left'; readonly tries?: Tries };
 
-/** So long after its beginning, in milliseconds, a series asks about no further document; and nobody waits for a call so long. */
+/** So long after its beginning, in milliseconds, a series goes to no further document, and none of the others waits for the one it is at. */
 const LONGEST_SERIES_MS = 1_000;
 
 /**
@@ -41,18 +42,20 @@ const LONGEST_SERIES_MS = 1_000;
  */
 export async function askSeries(world: World, { asks }: AskSeriesInput): Promise<readonly SeriesResult[]> {
   const { info } = Context.current();
-  if (info.attempt > 1) return resultsOfLostTry(world, asks, info.attempt - 1);
+  if (info.attempt > 1) return resultsOfFirstTry(world, asks);
   const shard = info.workflowExecution?.workflowId ?? '';
+  const concurrency = asks[0] && (await batchOf(world, asks[0].document))?.concurrency;
   const slot = world.slots.hold(shard);
   let isOver = false;
   const results: SeriesResult[] = [];
   const timer = setTimeout(() => {
     isOver = true;
-    void tellHeldUp(shard, asks, results);
+    void tellSlow(shard, asks, results);
   }, LONGEST_SERIES_MS);
   try {
     for (const input of asks) {
-      if (isOver || (results.length > 0 && !(await mayGoOn(world, input)))) break;
+      if (results.length > 0 && !(await mayGoOn(world, input, concurrency))) break;
+      if (isOver) break;
       const result = await askOne(world, input);
       results.push(result);
       isOver ||= result.status === 'left' || result.status === 'held';
@@ -65,7 +68,7 @@ export async function askSeries(world: World, { asks }: AskSeriesInput): Promise
 }
 
 /** The others do not wait for the end of a slow call. Where the shard cannot be told so, they do. */
-async function tellHeldUp(
+async function tellSlow(
   shard: string,
   asks: readonly AskInput[],
   results: readonly SeriesResult[],
@@ -75,58 +78,78 @@ async function tellHeldUp(
     return [{ seq: document.seq, result: results[index] ?? { status: 'left' } }];
   });
   try {
-    await Context.current().client.workflow.getHandle(shard).signal(HELD_UP_SIGNAL, told);
+    await Context.current().client.workflow.getHandle(shard).signal(SLOW_SERIES_SIGNAL, told);
   } catch (error) {
     log.warn('documents wait for a slow one of their series', { error: String(error) });
   }
 }
 
-/** The worker was lost, in the middle of the first that has no answer. The others are not to be lost with it a second time. */
-async function resultsOfLostTry(
-  world: World,
-  asks: readonly AskInput[],
-  triesBefore: number,
-): Promise<readonly SeriesResult[]> {
+/**
+ * The first try did not come to its end: mostly since its worker was lost, in the middle of the first that has no answer. The others are
+ * not to be lost with it a second time.
+ */
+async function resultsOfFirstTry(world: World, asks: readonly AskInput[]): Promise<readonly SeriesResult[]> {
   const results: SeriesResult[] = [];
   for (const input of asks) {
     const recorded = await recordedAnswer(world, input);
-    if (recorded === undefined)
-      return [...results, { status: 'left', tries: { ...NO_TRIES, count: triesBefore } }];
+    if (recorded === undefined) return [...results, { status: 'left', tries: triesOfFirst() }];
     results.push(recorded);
   }
   return results;
 }
 
+/** A call that failed came to a heartbeat, and ended its series; any other that was made was lost. */
+function triesOfFirst(): Tries {
+  const { failures, dueAt } = triesSoFar();
+  return failures.length > 0
+    ? { failures, early: 0, dueAt, count: failures.length }
+    : { ...NO_TRIES, count: 1 };
+}
+
 async function askOne(world: World, input: AskInput): Promise<SeriesResult> {
   try {
-    return await askHolding(world, input, NO_TRIES);
+    return await askNext(world, input, NO_TRIES);
   } catch (error) {
     return { status: 'left', tries: triesAfter(error) };
   }
 }
 
-/** A failed call is one try, and so is one that was broken off. A fault of our own shows again where the document is asked by itself. */
+/** A call that failed is one try, and so is one that was broken off, or came to a fault of our own: as where it is asked by itself. */
 function triesAfter(error: unknown): Tries {
-  if (Context.current().cancellationSignal.aborted) return { ...NO_TRIES, count: 1 };
-  const ledger = error instanceof ApplicationFailure ? error.details?.[0] : undefined;
-  const { failures = [] } = (ledger ?? {}) as Partial<CallLedger>;
+  const isFailure = error instanceof ApplicationFailure && !Context.current().cancellationSignal.aborted;
+  if (!isFailure) return { ...NO_TRIES, count: 1 };
+  const { failures = [] } = (error.details?.[0] ?? {}) as Partial<CallLedger>;
   const last = failures.at(-1);
-  if (last !== undefined) {
-    return { failures, early: 0, dueAt: Date.now() + (last.delayMs ?? 0), count: failures.length };
-  }
-  if (!(error instanceof ApplicationFailure))
-    log.warn('a document is asked by itself', { error: String(error) });
-  return NO_TRIES;
+  if (last === undefined) return NO_TRIES;
+  return { failures, early: 0, dueAt: Date.now() + (last.delayMs ?? 0), count: failures.length };
 }
 
 /**
  * Whether a call may be made for which the server has handed out no task: where a rate is to be kept, it is by tasks that the
- * server keeps it.
+ * server keeps it. And not where fewer are to be under way than when the series began.
+ *
+ * @param concurrency of the batch, when it began.
  */
-async function mayGoOn(world: World, { route, document }: AskInput): Promise<boolean> {
-  if (Context.current().cancellationSignal.aborted || 'text' in document) return false;
-  const name = route?.provider ?? (await world.batch(document.batch)).prepared?.settings.provider;
-  if (name === undefined) return false;
+async function mayGoOn(
+  world: World,
+  { route, document }: AskInput,
+  concurrency: number | undefined,
+): Promise<boolean> {
+  const batch = await batchOf(world, document);
+  const name = route?.provider ?? batch?.prepared?.settings.provider;
+  const isStopped = Context.current().cancellationSignal.aborted;
+  if (isStopped || batch === undefined || name === undefined) return false;
+  if (concurrency === undefined || batch.concurrency < concurrency) return false;
   const { rpm, tpm } = world.provider(name);
   return rpm === undefined && tpm === undefined && world.gates.watch(name).isUntroubled();
+}
+
+/** Undefined too where the store is away for a moment: nothing more is begun then. */
+async function batchOf(world: World, document: AskInput['document']): Promise<StoredBatch | undefined> {
+  if ('text' in document) return undefined;
+  try {
+    return await world.batch(document.batch);
+  } catch {
+    return undefined;
+  }
 }

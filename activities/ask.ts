@@ -27,7 +27,7 @@ import type { StoredBatch } from '../src/store/batches.ts';
 import { estimateOf, exceedsBudget } from './budget.ts';
 import type { Spent } from './budget.ts';
 import type { Reservation } from './batch-spending.ts';
-import { callModel, ledgerOf, triesSoFar } from './call-model.ts';
+import { NO_TRIES, callModel, ledgerOf, refuseGivenUp, triesSoFar } from './call-model.ts';
 import type { CallLedger, Tries } from './call-model.ts';
 import { composeMessages } from './compose-messages.ts';
 import type { HeldSlot } from './slot-relay.ts';
@@ -111,9 +111,9 @@ interface Question {
  */
 export async function ask(world: World, input: AskInput): Promise<AskResult> {
   const tries = triesSoFar(input.earlier);
+  refuseGivenUp(ledgerOf(tries));
   const question = await open(world, input);
-  // What failed before it was held is told, since the next try begins a new count.
-  if (question === 'held') return { status: 'held', ledger: ledgerOf(tries) };
+  if (question === 'held') return { status: 'held', ledger: untold(input, tries) };
   if (question.recorded !== undefined) return resultOf(question.recorded);
   const slot = await slotFor(world, question, input);
   if (slot === 'none') return { status: 'no_slot', ledger: ledgerOf(tries) };
@@ -124,22 +124,36 @@ export async function ask(world: World, input: AskInput): Promise<AskResult> {
   }
 }
 
-/** The same for a document of a batch, in a slot that was held before, and stays so. */
-export async function askHolding(
+/** The same for the next document of a series, in the slot that holds it. */
+export async function askNext(
   world: World,
   input: AskInput,
   tries: Tries,
 ): Promise<Exclude<AskResult, { readonly status: 'no_slot' }>> {
   const question = await open(world, input);
-  if (question === 'held') return { status: 'held', ledger: ledgerOf(tries) };
+  if (question === 'held') return { status: 'held', ledger: untold(input, tries) };
   if (question.recorded !== undefined) return resultOf(question.recorded);
   return askInSlot(world, input, question, { slot: undefined, tries });
 }
 
-/** The answer of a document of a batch that the store has already. */
-export async function recordedAnswer(world: World, input: AskInput): Promise<Judged | undefined> {
-  const question = await open(world, input);
-  return question === 'held' || question.recorded === undefined ? undefined : resultOf(question.recorded);
+/** The answer of a document of a batch that the store has already, whether the batch goes on or not. */
+export async function recordedAnswer(
+  { store }: World,
+  { document, round, ask: { attempt } }: AskInput,
+): Promise<Judged | undefined> {
+  if ('text' in document) return undefined;
+  const { batch: batchId, seq } = document;
+  const { recorded } = await store.documents.read({ batchId, seq, round, attempt });
+  return recorded === undefined ? undefined : resultOf(recorded);
+}
+
+/**
+ * What failed before an attempt was held is told, since the next try begins a new count. What failed in a series the shard knows: it
+ * begins the next try with it.
+ */
+function untold({ earlier }: AskInput, tries: Tries): CallLedger {
+  const isKnown = earlier !== undefined && Context.current().info.attempt === 1;
+  return ledgerOf(isKnown ? NO_TRIES : tries);
 }
 
 /**
@@ -167,7 +181,7 @@ async function askInSlot(
 ): Promise<Exclude<AskResult, { readonly status: 'no_slot' }>> {
   // Time has passed where it had to be waited for.
   if (input.isAhead === true && !isOn(await world.batch(question.batchId), input)) {
-    return { status: 'held', ledger: ledgerOf(tries) };
+    return { status: 'held', ledger: untold(input, tries) };
   }
   const turns = await turnsOf(world, question, input);
   const { ask: how, spent } = input;
@@ -193,7 +207,7 @@ async function askInSlot(
   if (exceedsBudget(budget, spent, costOf(longestAnswerTokens))) return { status: 'over_budget' };
   const reservation = await reserve(world, question, (mean) => costOf(Math.max(mean, longestAnswerTokens)));
   if (reservation === 'not covered') {
-    return { status: 'held', ledger: ledgerOf(tries), budget: question.batchBudget ?? {} };
+    return { status: 'held', ledger: untold(input, tries), budget: question.batchBudget ?? {} };
   }
   let usage: Usage | undefined;
   try {

@@ -89,7 +89,6 @@ export async function callModel(options: {
   const { count: triesBefore, ...carried } = tries;
   const ledger = ledgerOf(tries);
   refuseEndlessLoss(ledger);
-  refuseGivenUp(ledger);
   await refuseEarlyTry({ tries, carried, ledger, context });
   if (!options.failsOnOutage) await refuseVainTry({ watch, carried, ledger, context });
   // Last of all: what is asked meanwhile may take its time.
@@ -167,7 +166,7 @@ function refuseEndlessLoss(ledger: CallLedger): void {
 }
 
 /** The last try, in a series, has settled that there is no other: it ends as that one would have. */
-function refuseGivenUp(ledger: CallLedger): void {
+export function refuseGivenUp(ledger: CallLedger): void {
   const last = ledger.failures.at(-1);
   if (last === undefined || last.delayMs !== null) return;
   throw failureOf(last, ledger);
@@ -191,7 +190,7 @@ async function refuseEarlyTry(options: {
   if (restMs > EARLY_TOLERANCE_MS) {
     throw tooEarly({ ...options, type: last.type, message: last.message, delayMs: restMs });
   }
-  if (context.info.attempt === 1) await context.sleep(restMs);
+  if (context.info.heartbeatDetails === undefined) await context.sleep(restMs);
 }
 
 /** For a try that makes no call, and costs no provider retry: the server is to make another one later. */

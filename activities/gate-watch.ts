@@ -1,7 +1,7 @@
 import { DEFAULT_RETRY } from '../src/core/contract.ts';
 import type { ProviderFailureType } from '../src/core/contract.ts';
 import { HEALTH_FAILURES, isKeyRefused, isShut } from '../src/core/gate-contract.ts';
-import type { GateReport, GateStateName } from '../src/core/gate-contract.ts';
+import type { GateReport, GateStateName, GateStatus } from '../src/core/gate-contract.ts';
 import type { ModelReply } from '../src/provider/provider.ts';
 import type { ClassifiedFailure } from './failures.ts';
 import type { Reachability } from './reachability.ts';
@@ -25,7 +25,7 @@ export interface GateWatch {
   isWorthACall(): Promise<boolean>;
   /** Whether the circuit is open or parked, as far as this worker knows. */
   isClosedToCalls(): boolean;
-  /** Whether the gate is closed, as far as this worker knows, and the last calls of this worker did not fail. */
+  /** Whether no rate is to be kept, as far as this worker knows, and its last calls did not fail. */
   isUntroubled(): boolean;
 }
 
@@ -85,7 +85,7 @@ interface Counts {
  */
 export function gateWatch(options: {
   readonly send: (report: GateReport) => Promise<void>;
-  readonly look: () => Promise<GateStateName | undefined>;
+  readonly look: () => Promise<Pick<GateStatus, 'state' | 'callsPerSecond'> | undefined>;
   readonly reachability: Reachability;
   readonly consecutiveFailures: number;
   readonly tpm?: number;
@@ -101,6 +101,8 @@ export function gateWatch(options: {
   let hasToldFailures = false;
   let notBefore = 0;
   let state: GateStateName = 'closed';
+  /** A closed gate may have one, by the tokens that calls use. */
+  let isRateLimited = false;
   let lookedAt = Number.NEGATIVE_INFINITY;
   let sentAt = Number.NEGATIVE_INFINITY;
   let hasReported = false;
@@ -130,6 +132,8 @@ export function gateWatch(options: {
     isSending = true;
     sentAt = Date.now();
     const hasToldFailed = hasFailed(told);
+    const hadToldFailures = hasToldFailures;
+    hasToldFailures ||= hasToldFailed;
     try {
       await options.send({
         ...told,
@@ -138,11 +142,12 @@ export function gateWatch(options: {
         takenPerSecond: begun.perSecond(),
         notBefore: notBefore > Date.now() ? notBefore : null,
       });
-      hasToldFailures = failuresInARow > 0 || (hasToldFailures && told.succeeded === 0) || hasToldFailed;
+      hasToldFailures = failuresInARow > 0 || (hadToldFailures && told.succeeded === 0) || hasToldFailed;
       hasReported = true;
-      if (hasToldFailed || awaitsGoodNews()) void look();
+      if (hasToldFailed || told.isNearlyUsedUp || awaitsGoodNews()) void look();
     } catch {
       // The server is away: nothing is lost but time, since the counts go on.
+      hasToldFailures = hadToldFailures;
       counts = sum(told, counts);
     }
     isSending = false;
@@ -159,7 +164,9 @@ export function gateWatch(options: {
   const look = async (): Promise<void> => {
     lookedAt = Date.now();
     try {
-      state = (await options.look()) ?? 'closed';
+      const gate = await options.look();
+      state = gate?.state ?? 'closed';
+      isRateLimited = typeof gate?.callsPerSecond === 'number';
     } catch {
       // The store is away: what was known is still the best guess, and the next look is soon.
     }
@@ -232,7 +239,7 @@ export function gateWatch(options: {
       return reachability.ask();
     },
     isClosedToCalls: () => isShut(state),
-    isUntroubled: () => !isInTrouble() && !hasFailed(counts) && !counts.isNearlyUsedUp,
+    isUntroubled: () => !isInTrouble() && !isRateLimited && !hasFailed(counts) && !counts.isNearlyUsedUp,
   };
 }
 

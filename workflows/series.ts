@@ -22,7 +22,7 @@ export class SeriesLength {
   #patience = 1;
   #toHear = 0;
 
-  /** @param options.isTaught whether what earlier documents teach is known. */
+  /** @param options.isTaught whether there were earlier shards, whose lessons are known. */
   constructor(options: { readonly isTaught: boolean }) {
     this.#heard = options.isTaught ? undefined : 0;
   }
@@ -33,12 +33,13 @@ export class SeriesLength {
     if (this.#toHear > 0) this.#toHear -= 1;
   }
 
-  /** One has ended; in vain where documents of it were not asked about. */
+  /** One has ended; in vain where a document of it is to be asked by itself. Those that were under way beside it have the same cause. */
   ended(isInVain: boolean, slots: number): void {
     if (!isInVain) {
       this.#patience = 1;
       return;
     }
+    if (this.#toHear > 0) return;
     this.#toHear = this.#patience * slots;
     this.#patience = Math.min(MOST_PATIENCE, 2 * this.#patience);
   }

@@ -2,6 +2,7 @@
 import { sleep } from '@temporalio/workflow';
 import type { AskInput, AskResult } from '../activities/ask.ts';
 import type { SeriesResult } from '../activities/ask-series.ts';
+import type { CallLedger } from '../activities/call-model.ts';
 import { BATCH_PRIORITY } from '../src/core/batch-contract.ts';
 import type { Verdict } from '../src/core/contract.ts';
 import type { PendingDocument } from '../src/core/prepared.ts';
@@ -22,21 +23,28 @@ export interface HowToCall {
   readonly plan: CallPlan;
 }
 
+function summaryOf([first, ...others]: readonly AskInput[]): string {
+  const seq = first !== undefined && 'seq' in first.document ? first.document.seq : '';
+  return `document ${seq} and ${others.length} after it · ${first?.ask.why}`;
+}
+
 /** In the turn that was taken for it. */
 export function beginSeries(work: Shard, documents: readonly PendingDocument[]): Series {
   const { settings } = work.input.opened;
   const seqs = documents.map(({ seq }) => seq);
   return new Series(seqs, {
     async ask(asks, provider) {
-      const [first] = asks;
-      const summary = `${asks.length} documents from ${seqs[0]} on · ${first?.ask.why}`;
-      const results = await modelActivitiesFor(
-        { ...settings, provider },
-        { summary, priority: BATCH_PRIORITY },
-      ).askSeries({ asks });
-      const isInVain = results.length < asks.length || results.some(({ status }) => status === 'left');
-      work.seriesLength?.ended(isInVain, work.turns.limit);
-      return results;
+      let isInVain = true;
+      try {
+        const results = await modelActivitiesFor(
+          { ...settings, provider },
+          { summary: summaryOf(asks), priority: BATCH_PRIORITY },
+        ).askSeries({ asks });
+        isInVain = results.length < asks.length || results.some(({ status }) => status === 'left');
+        return results;
+      } finally {
+        work.seriesLength?.ended(isInVain, work.turns.limit);
+      }
     },
     end: () => work.turns.give(),
   });
@@ -66,7 +74,7 @@ export async function askInTurn(work: Shard, begun: Begun, options: HowToCall): 
   return result;
 }
 
-/** With others in one turn, which it shares until its conversation has ended, or goes on. Undefined where it got no answer. */
+/** With others in one turn, which it shares until its conversation has ended, or goes on. Undefined where it is to be asked by itself. */
 async function askInSeries(
   work: Shard,
   begun: Begun,
@@ -84,7 +92,8 @@ async function askInSeries(
 
 async function askAlone(work: Shard, begun: Begun, options: HowToCall): Promise<AskResult> {
   if (!begun.isAhead) await takeTurn(work, begun);
-  if (isHistoryTooLong()) throw new HistoryIsLong();
+  // What was tried in a series would be forgotten.
+  if (begun.earlier === undefined && isHistoryTooLong()) throw new HistoryIsLong();
   return (begun.isAhead ? callAhead : call)(work, begun, options);
 }
 
@@ -117,9 +126,16 @@ async function call(work: Shard, begun: Begun, options: HowToCall): Promise<AskR
   const { how, plan } = options;
   const summary = `document ${begun.document.seq} · ${how.why}`;
   const input = askInputOf(work, begun, options);
-  begun.earlier = undefined;
   const { prepared } = begun.conversation;
-  return modelActivitiesFor(prepared, { summary, plan, priority: BATCH_PRIORITY }).ask(input);
+  const { earlier } = begun;
+  begun.earlier = undefined;
+  const result = await modelActivitiesFor(prepared, { summary, plan, priority: BATCH_PRIORITY }).ask(input);
+  if (result.status === 'held' && isNothing(result.ledger)) begun.earlier = earlier;
+  return result;
+}
+
+function isNothing({ failures, interrupted }: CallLedger): boolean {
+  return failures.length + interrupted === 0;
 }
 
 function askInputOf(

@@ -36,7 +36,7 @@ export const learntSignal = defineSignal<[Lessons]>('learnt');
 /** Asks for a report once nothing is under way. Follows a limit of 0. */
 export const drainSignal = defineSignal('drain');
 /** From a worker, of a series in which one document takes long. */
-export const heldUpSignal = defineSignal<[readonly Told[]]>('heldUp');
+export const slowSeriesSignal = defineSignal<[readonly Told[]]>('slowSeries');
 export const shardProgressQuery = defineQuery<ShardProgress>('progress');
 
 /** Carries conversations about its documents, writes their outcomes, and tells the coordinator what slots it can spare. */
@@ -44,7 +44,7 @@ export async function shard(input: ShardInput): Promise<void> {
   const work = openShard(input);
   setHandler(allowSignal, (limit) => work.turns.allow(limit));
   setHandler(learntSignal, (lessons) => work.learning?.hear(lessons));
-  setHandler(heldUpSignal, (told) => {
+  setHandler(slowSeriesSignal, (told) => {
     for (const one of told) work.inSeries.get(one.seq)?.tell(one);
   });
   setHandler(drainSignal, () => {

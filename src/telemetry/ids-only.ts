@@ -18,6 +18,7 @@ const ALLOWED: ReadonlySet<string> = new Set([
   'durable_extract.document',
   'durable_extract.batch',
   'durable_extract.seq',
+  'durable_extract.seqs',
   'durable_extract.attempt',
   'durable_extract.try',
   'durable_extract.provider',

@@ -17,6 +17,7 @@ import {
 } from '@temporalio/interceptors-opentelemetry';
 import type { ActivityInboundCallsInterceptor, WorkerOptions } from '@temporalio/worker';
 import type { AskInput } from '../../activities/ask.ts';
+import type { AskSeriesInput } from '../../activities/ask-series.ts';
 import type { SayInput } from '../../activities/say.ts';
 import { IdsOnlyProcessor } from './ids-only.ts';
 
@@ -83,6 +84,7 @@ function naming({ info }: Context): ActivityInboundCallsInterceptor {
 
 const NAMED: Readonly<Record<string, (given: unknown) => Attributes>> = {
   ask: (given) => attributesOf(given as AskInput),
+  askSeries: (given) => seriesAttributes(given as AskSeriesInput),
   say: (given) => routeAttributes(given as SayInput),
 };
 
@@ -95,6 +97,15 @@ function attributesOf({ document, ask, settings, route }: AskInput): Attributes 
     'durable_extract.attempt': ask.attempt,
     ...(asked === undefined ? {} : routeAttributes(asked)),
   };
+}
+
+/** Of a batch, all of them. */
+function seriesAttributes({ asks }: AskSeriesInput): Attributes {
+  const documents = asks.flatMap(({ document }) => ('seq' in document ? [document] : []));
+  const [first] = documents;
+  return first === undefined
+    ? {}
+    : { 'durable_extract.batch': first.batch, 'durable_extract.seqs': documents.map(({ seq }) => seq) };
 }
 
 function routeAttributes({ provider, model }: Pick<SayInput, 'provider' | 'model'>): Attributes {

@@ -65,7 +65,7 @@ export async function openGates(options: {
       gateWatch({
         send: (report) => signal(provider, 'report', { report }),
         consecutiveFailures: gateConfigOf(provider).consecutiveFailures,
-        look: async () => (await store.gates.read(provider.name))?.state,
+        look: () => store.gates.read(provider.name),
         reachability: reachability(provider.isReachable?.bind(provider)),
         ...(provider.tpm === undefined ? {} : { tpm: provider.tpm }),
       }),

@@ -24,6 +24,7 @@ function watching(
 ) {
   const reports: GateReport[] = [];
   let state: GateStateName = 'closed';
+  let callsPerSecond: number | null = null;
   let looks = 0;
   const watch = gateWatch({
     send: async (report) => {
@@ -33,7 +34,7 @@ function watching(
     },
     look: async () => {
       looks += 1;
-      return state;
+      return { state, callsPerSecond };
     },
     reachability: reachability(options.isReachable),
     consecutiveFailures: 3,
@@ -54,7 +55,10 @@ function watching(
     answer,
     fail,
     looks: () => looks,
-    becomes: (next: GateStateName) => void (state = next),
+    becomes: (next: GateStateName, limit: number | null = null): void => {
+      state = next;
+      callsPerSecond = limit;
+    },
   };
 }
 
@@ -226,6 +230,23 @@ describe('calls for which the server has handed out no task', () => {
     answer();
     await vi.advanceTimersByTimeAsync(0);
     expect(watch.isUntroubled()).toBe(true);
+  });
+
+  it('are not made where a closed gate has a rate all the same, by the tokens that calls use', async () => {
+    const { watch, answer, becomes } = watching();
+    becomes('closed', 10);
+    answer();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(watch.isUntroubled()).toBe(false);
+  });
+
+  it('are not made while a failure is being told', async () => {
+    const sending = Promise.withResolvers<void>();
+    const { watch, fail } = watching({ onSend: () => sending.promise });
+    fail();
+    await vi.advanceTimersByTimeAsync(500);
+    expect(watch.isUntroubled()).toBe(false);
+    sending.resolve();
   });
 });
 

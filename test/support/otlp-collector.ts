@@ -1,6 +1,8 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
+type Attributes = Readonly<Record<string, string | number | readonly number[]>>;
+
 /** A span as it came, with its service. */
 export interface ReceivedSpan {
   readonly service: string;
@@ -8,12 +10,19 @@ export interface ReceivedSpan {
   readonly traceId: string;
   readonly spanId: string;
   readonly parentSpanId?: string;
-  readonly attributes: Readonly<Record<string, string | number>>;
+  readonly attributes: Attributes;
+}
+
+interface NumberValue {
+  readonly intValue?: number | string;
 }
 
 interface OtlpAttribute {
   readonly key: string;
-  readonly value: { readonly stringValue?: string; readonly intValue?: number | string };
+  readonly value: NumberValue & {
+    readonly stringValue?: string;
+    readonly arrayValue?: { readonly values: readonly NumberValue[] };
+  };
 }
 
 interface OtlpBody {
@@ -67,8 +76,10 @@ function spansIn({ resourceSpans }: OtlpBody): readonly ReceivedSpan[] {
   });
 }
 
-function attributesIn(attributes: readonly OtlpAttribute[]): Readonly<Record<string, string | number>> {
-  return Object.fromEntries(
-    attributes.map(({ key, value }) => [key, value.stringValue ?? Number(value.intValue)]),
-  );
+function attributesIn(attributes: readonly OtlpAttribute[]): Attributes {
+  return Object.fromEntries(attributes.map(({ key, value }) => [key, valueIn(value)]));
+}
+
+function valueIn({ stringValue, arrayValue, intValue }: OtlpAttribute['value']): Attributes[string] {
+  return stringValue ?? arrayValue?.values.map((value) => Number(value.intValue)) ?? Number(intValue);
 }

@@ -135,6 +135,29 @@ describe('short calls', () => {
     });
   });
 
+  it('that fail for good while the batch is paused are not made again when it goes on', async () => {
+    let isToPause: (() => Promise<void>) | undefined;
+    const answering: Answering = async ({ text }) => {
+      if (numberIn(text) !== 120) return right(text);
+      await isToPause?.();
+      throw failed(400);
+    };
+    const reading = readingProvider({ answering });
+    await withWorker(stack, { provider: reading.provider }, async () => {
+      const batch = await start(200, 4);
+      isToPause = () => batch.pause();
+      await until(async () => (await batch.status()).state === 'paused' && reading.inFlight() === 0);
+      await batch.resume();
+      expect(await batch.done()).toMatchObject({ succeeded: 199, failed: 1, calls: 200 });
+      expect(reading.calls.get('thing 120')).toBe(1);
+      expect((await allOf(batch))[120]).toMatchObject({
+        stopped: 'client_error',
+        errors: [{ delayMs: null }],
+      });
+      expect((await seriesOf(batch)).some(({ seqs }) => seqs.includes(120))).toBe(true);
+    });
+  });
+
   it('wait for no slow one among them', async () => {
     const slow = Promise.withResolvers<void>();
     const answering: Answering = async ({ text }) => {

@@ -126,7 +126,8 @@ describe('the length of a series', () => {
     }
     expect(patience).toEqual([10, 20, 40]);
     length.ended(false, 10);
-    length.ended(true, 10);
+    // Of one wave, by one cause.
+    for (let series = 0; series < 10; series += 1) length.ended(true, 10);
     for (let heard = 0; heard < 10; heard += 1) length.heard();
     expect(length.next({ ...many, callMs: 10 })).toBe(8);
   });
