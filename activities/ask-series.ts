@@ -31,8 +31,10 @@ export type SeriesResult =
   /** It got no answer here: it is to be asked by itself, which goes on from these tries; absent where there were none. */
   | { readonly status: 'left'; readonly tries?: Tries };
 
-/** So long after its beginning, in milliseconds, a series goes to no further document, and none of the others waits for the one it is at. */
-const LONGEST_SERIES_MS = 1_000;
+/** So long after its beginning, in milliseconds, a series goes to no further document: it was planned to be over long ago. */
+const LONGEST_SERIES_MS = 4_000;
+/** So long after the beginning of one document, in milliseconds, none of the others waits for it. */
+const LONGEST_WAIT_MS = 1_000;
 
 /**
  * Asks about one document after the other as `ask` does, for as long as nothing is amiss. A call that fails is made again by an
@@ -46,23 +48,25 @@ export async function askSeries(world: World, { asks }: AskSeriesInput): Promise
   const shard = info.workflowExecution?.workflowId ?? '';
   const concurrency = asks[0] && (await batchOf(world, asks[0].document))?.concurrency;
   const slot = world.slots.hold(shard);
+  const until = Date.now() + LONGEST_SERIES_MS;
   let isOver = false;
   const results: SeriesResult[] = [];
-  const timer = setTimeout(() => {
+  const patience = setTimeout(() => {
     isOver = true;
     void tellSlow(shard, asks, results);
-  }, LONGEST_SERIES_MS);
+  }, LONGEST_WAIT_MS);
   try {
     for (const input of asks) {
       if (results.length > 0 && !(await mayGoOn(world, input, concurrency))) break;
-      if (isOver) break;
+      if (isOver || Date.now() >= until) break;
       const result = await askOne(world, input);
       results.push(result);
       isOver ||= result.status === 'left' || result.status === 'held';
+      if (!isOver) patience.refresh();
     }
     return results;
   } finally {
-    clearTimeout(timer);
+    clearTimeout(patience);
     slot.letGo();
   }
 }

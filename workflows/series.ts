@@ -10,7 +10,7 @@ import type { SeriesResult, Told } from '../activities/ask-series.ts';
 const MOST_DOCUMENTS = 8;
 /** Longer calls are handed out one by one: to do so is a small part of them. */
 const LONGEST_CALL_MS = 300;
-/** A series is planned to be over by then; twice that is the worker's own limit. */
+/** A series is planned to be over by then, if the store and the worker keep up. */
 const PLANNED_MS = 500;
 /** Of series that have all to be asked one by one after all. */
 const MOST_PATIENCE = 64;

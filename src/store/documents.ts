@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import type { Kysely } from 'kysely';
+import type { ExpressionBuilder, Kysely } from 'kysely';
 import type { RoundKind } from '../core/batch-contract.ts';
 import type { DocumentReference } from '../core/contract.ts';
 import type { JsonObject } from '../core/json.ts';
@@ -290,42 +290,60 @@ export interface Round {
   readonly kind: RoundKind;
 }
 
-/** Documents that can be extracted from and have no outcome of this round; of a `failed` round, only those that need one. */
-function selectPending(db: Kysely<Tables>, { batchId, round, kind }: Round) {
-  return db
-    .selectFrom('documents as d')
-    .leftJoin('outcomes as o', (join) =>
-      join.onRef('o.batch_id', '=', 'd.batch_id').onRef('o.document_id', '=', 'd.id'),
-    )
-    .where('d.batch_id', '=', batchId)
-    .where('d.bad', 'is', null)
-    .where((is) => {
-      const isNew = is('o.round', 'is', null);
-      if (kind === 'first') return isNew;
-      const isOfEarlierRound = is('o.round', '<', round);
-      if (kind === 'rejudge') return is.or([isNew, isOfEarlierRound]);
-      return is.or([isNew, is.and([isOfEarlierRound, is('o.success', '=', 0)])]);
-    });
-}
+/** In how many documents at most those to be done are looked for at once. */
+const MOST_LOOKED_THROUGH = 8_000;
 
+/** In one part of the batch after the other: PostgreSQL may otherwise look through all that is left of it, for each shard. */
 async function pending(
   db: Kysely<Tables>,
-  options: Parameters<DocumentStore['pending']>[0],
+  { afterSeq, limit, ...round }: Parameters<DocumentStore['pending']>[0],
 ): Promise<readonly PendingDocument[]> {
-  const rows = await selectPending(db, options)
-    .select(['d.seq', 'd.schema_hash'])
-    .where('d.seq', '>', options.afterSeq)
-    .orderBy('d.seq')
-    .limit(options.limit)
-    .execute();
-  return rows.map(({ seq, schema_hash: schemaHash }) =>
-    schemaHash === null ? { seq } : { seq, schemaHash },
-  );
+  const found: PendingDocument[] = [];
+  let after = afterSeq;
+  for (let part = limit; found.length < limit; part = Math.min(2 * part, MOST_LOOKED_THROUGH)) {
+    const rows = await possibleDocuments(db, round)
+      .select((of) => ['d.seq', 'd.schema_hash', outcomeThatWillDo(of, round).as('done')])
+      .where('d.seq', '>', after)
+      .orderBy('d.seq')
+      .limit(part)
+      .execute();
+    for (const { seq, schema_hash: schemaHash, done } of rows) {
+      if (done === null) found.push(schemaHash === null ? { seq } : { seq, schemaHash });
+    }
+    const last = rows.at(-1);
+    if (last === undefined || rows.length < part) break;
+    after = last.seq;
+  }
+  return found.slice(0, limit);
 }
 
 async function countPending(db: Kysely<Tables>, round: Round): Promise<number> {
-  const { documents } = await selectPending(db, round)
+  const { documents } = await possibleDocuments(db, round)
+    .where((of) => outcomeThatWillDo(of, round), 'is', null)
     .select((of) => of.fn.countAll<number>().as('documents'))
     .executeTakeFirstOrThrow();
   return documents;
+}
+
+function possibleDocuments(db: Kysely<Tables>, { batchId }: Round) {
+  return db.selectFrom('documents as d').where('d.batch_id', '=', batchId).where('d.bad', 'is', null);
+}
+
+/**
+ * The outcome with which a document needs none in this round: one of this round, or an earlier one that is not done again. Looked up by
+ * its key: for a join PostgreSQL may choose to compare all documents of the batch with all of its outcomes.
+ */
+function outcomeThatWillDo(
+  of: ExpressionBuilder<Tables & { readonly d: DocumentsTable }, 'd'>,
+  { round, kind }: Round,
+) {
+  return of
+    .selectFrom('outcomes as o')
+    .select('o.round')
+    .whereRef('o.batch_id', '=', 'd.batch_id')
+    .whereRef('o.document_id', '=', 'd.id')
+    .$if(kind === 'rejudge', (query) => query.where('o.round', '>=', round))
+    .$if(kind === 'failed', (query) =>
+      query.where((is) => is.or([is('o.round', '>=', round), is('o.success', '=', 1)])),
+    );
 }

@@ -1,4 +1,4 @@
-import { sql } from 'kysely';
+import { PostgresAdapter, sql } from 'kysely';
 import type { Kysely } from 'kysely';
 import type { Migration } from 'kysely/migration';
 import { addStats } from './stats-migration.ts';
@@ -15,6 +15,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '005-budget': { up: addBudget },
   '006-reviews': { up: addReviews },
   '010-stats': { up: addStats },
+  '011-batches-are-alike': { up: forgetBatchSizes },
 };
 
 async function createTables(db: Kysely<unknown>): Promise<void> {
@@ -175,6 +176,20 @@ async function addReviews(db: Kysely<unknown>): Promise<void> {
   // Few wait among many: the index holds those alone.
   await sql`create index if not exists outcomes_reviews on outcomes (batch_id, document_id)
     where review_until is not null`.execute(db);
+}
+
+/**
+ * PostgreSQL counts the rows of the batches there are, and takes any other batch for empty until it counts again, which at few new rows
+ * among many it never does: then it goes through the whole batch for each document. Without such counts it takes a batch for a 200th of
+ * its table, and finds each document by its key.
+ */
+async function forgetBatchSizes(db: Kysely<unknown>): Promise<void> {
+  if (!(db.getExecutor().adapter instanceof PostgresAdapter)) return;
+  for (const table of ['documents', 'attempts', 'outcomes']) {
+    // To set the type, to what it is, is what makes PostgreSQL forget what it has counted.
+    await sql`alter table ${sql.table(table)}
+      alter column batch_id type text, alter column batch_id set statistics 0`.execute(db);
+  }
 }
 
 /** A column is not added `if not exists` in SQLite. */

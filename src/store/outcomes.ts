@@ -229,7 +229,17 @@ async function results(
   { batchId, afterSeq, limit }: Parameters<OutcomeStore['results']>[0],
 ): Promise<readonly (BatchResult & { readonly seq: number })[]> {
   const rows = await db
-    .selectFrom('documents as d')
+    // Cut off before it is joined: PostgreSQL may otherwise join the whole batch for each page.
+    .selectFrom((of) =>
+      of
+        .selectFrom('documents')
+        .select(['batch_id', 'seq', 'id', 'metadata'])
+        .where('batch_id', '=', batchId)
+        .where('seq', '>', afterSeq)
+        .orderBy('seq')
+        .limit(limit)
+        .as('d'),
+    )
     .leftJoin('outcomes as o', (join) =>
       join.onRef('o.batch_id', '=', 'd.batch_id').onRef('o.document_id', '=', 'd.id'),
     )
@@ -243,10 +253,7 @@ async function results(
     )
     .select(['d.seq', 'd.id', 'd.metadata', 'o.success', 'o.stopped', 'o.attempts', 'o.errors'])
     .select(['o.unanswered_calls', 'o.correction', 'a.data', 'a.problem'])
-    .where('d.batch_id', '=', batchId)
-    .where('d.seq', '>', afterSeq)
     .orderBy('d.seq')
-    .limit(limit)
     .execute();
   const spendOf = await spendOfDocuments(
     db,

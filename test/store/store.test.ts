@@ -1113,6 +1113,69 @@ describe.each([SQLITE, POSTGRES])('the store in $name', (database) => {
   });
 });
 
+describe.skipIf(!hasPostgres)(
+  'the store in PostgreSQL, which has counted the rows of earlier batches only',
+  () => {
+    it('finds the documents of a new one by their keys', async () => {
+      const url = await POSTGRES.newUrl();
+      const store = await openStore({ env: { DATABASE_URL: url }, home });
+      const fill = async (batchId: string, total: number, done: number) => {
+        const documents = Array.from({ length: total }, (_, seq) => documentOf(seq));
+        await store.batches.begin({ id: batchId, loader: 'loader', settings, concurrency: 10 });
+        await store.documents.add(batchId, 'loader', documents);
+        const seqs = Array.from({ length: done }, (_, seq) => seq);
+        await Promise.all(
+          seqs.map((seq) => store.attempts.record(answerOf({ batchId, documentId: `d${seq}` }))),
+        );
+        await store.outcomes.recordDocuments(
+          batchId,
+          1,
+          seqs.map((seq) => ({ seq, outcome: succeededOutcome })),
+        );
+      };
+      for (const id of ['earlier-1', 'earlier-2', 'earlier-3']) await fill(id, 1_000, 1_000);
+      for (const table of ['documents', 'attempts', 'outcomes']) {
+        await POSTGRES.ask(url, `analyze ${table}`);
+        await POSTGRES.ask(url, `alter table ${table} set (autovacuum_enabled = off)`);
+      }
+      const [batchId, total] = ['new', 1_000];
+      await fill(batchId, total, total / 2);
+      await store.close();
+
+      const rowsReadBefore = await rowsRead(url);
+      const again = await openStore({ env: { DATABASE_URL: url }, home });
+      for (const kind of ['first', 'failed', 'rejudge'] as const) {
+        const round = { batchId, round: 2, kind };
+        const left = kind === 'rejudge' ? total : total / 2;
+        expect(await again.documents.countPending(round)).toBe(left);
+        expect(await again.documents.pending({ ...round, afterSeq: -1, limit: total })).toHaveLength(left);
+      }
+      for (const seq of Array.from({ length: 20 }, (_, index) => index * 50)) {
+        await again.documents.read({ batchId, seq, round: 1, attempt: 1 });
+      }
+      expect(await again.outcomes.results({ batchId, afterSeq: -1, limit: total })).toHaveLength(total);
+      await again.close();
+      // Document by document, with its outcome and its attempts. Whoever goes through the batch for each of them reads a million.
+      expect((await rowsRead(url)) - rowsReadBefore).toBeLessThan(20 * total);
+    });
+  },
+);
+
+/** All that was read of the tables, by those whose connection has ended. */
+async function rowsRead(url: string): Promise<number> {
+  const read = async () => {
+    const [row] = await POSTGRES.ask(
+      url,
+      `select sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)) as rows,
+        (select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()) as others
+      from pg_stat_user_tables`,
+    );
+    return row as { readonly rows: string; readonly others: string };
+  };
+  await until(async () => Number((await read()).others) === 0);
+  return Number((await read()).rows);
+}
+
 describe('a store that cannot be opened says why', () => {
   test.each(['mysql://app:hunter2@db.example/docs', 'postgress://app:hunter2@db.example/docs'])(
     'where DATABASE_URL is %s',
