@@ -12,6 +12,7 @@ import {
   defineQuery,
   defineSignal,
   defineUpdate,
+  patched,
   setCurrentDetails,
   setHandler,
   workflowInfo,
@@ -64,7 +65,7 @@ export async function gate({ provider, config, carried }: GateInput<CarriedGate>
     provider,
     config,
     // What an earlier version did not know begins anew.
-    memory: { ...newGate(Date.now()), ...carried?.memory },
+    memory: { ...newGate(Date.now()), ...carried?.memory, mayRaise: patched('raise') },
     applied: carried?.applied ?? null,
     changes: [...(carried?.changes ?? [])],
     backlog: carried === undefined ? [] : null,
@@ -100,7 +101,7 @@ async function takeUp(valve: Valve): Promise<void> {
   const known = await store.openGate({ status, at: Date.now() });
   const told = valve.backlog;
   valve.backlog = null;
-  valve.memory = gateFrom(known, Date.now());
+  valve.memory = { ...gateFrom(known, Date.now()), mayRaise: valve.memory.mayRaise };
   valve.applied = known.state === 'closed' ? statusOf(valve) : known;
   for (const event of told ?? []) tell(valve, event);
 }

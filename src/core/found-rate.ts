@@ -33,6 +33,8 @@ export const FOUND_RATE = {
   narrowing: 0.25,
   stepGrowth: 1.2,
   largestStep: 0.5,
+  /** Below that, the rate is about what it was. */
+  settledStep: 0.1,
   /** So long one decrease is given to show. */
   settleMs: 2_000,
   /** At so many times the rate that was too much, no limit is needed any more. */
@@ -90,6 +92,35 @@ export function restoredRate(rate: FoundRate, allowedPerSecond: number, now: num
     step: FOUND_RATE.searchStep,
     nextStepAt: now + FOUND_RATE.stepEveryMs,
   };
+}
+
+/** In spite of 429s, to see what becomes of them: up as from a guess. */
+export function raisedRate(rate: FoundRate, now: number): FoundRate {
+  const callsPerSecond = rate.callsPerSecond * (1 + FOUND_RATE.searchStep);
+  return {
+    ...rate,
+    callsPerSecond,
+    tooMuch: callsPerSecond,
+    step: FOUND_RATE.searchStep,
+    nextStepAt: now + FOUND_RATE.stepEveryMs,
+  };
+}
+
+/** One that was kept to before. */
+export function knownRate(callsPerSecond: number, now: number): FoundRate {
+  const step = FOUND_RATE.carefulStep;
+  return {
+    callsPerSecond,
+    tooMuch: callsPerSecond,
+    step,
+    nextStepAt: now + FOUND_RATE.stepEveryMs,
+    loweredAt: now,
+  };
+}
+
+/** Whether it is sought in small steps. */
+export function isSettled({ step }: FoundRate): boolean {
+  return step < FOUND_RATE.settledStep;
 }
 
 /** After a time without calls, which says nothing: the next step up is a whole wait away. */

@@ -14,9 +14,31 @@
 import type { GateConfig } from './gate-config.ts';
 import { HEALTH_FAILURES } from './gate-contract.ts';
 import type { GateReport, GateStateName, GateStatus } from './gate-contract.ts';
-import { foundRate, grownRate, heldRate, loweredRate, restoredRate, toldRate } from './found-rate.ts';
+import {
+  foundRate,
+  grownRate,
+  heldRate,
+  isSettled,
+  knownRate,
+  loweredRate,
+  raisedRate,
+  restoredRate,
+  toldRate,
+} from './found-rate.ts';
 import type { FoundRate } from './found-rate.ts';
-import { counted, isForgotten, isOnTrial, isUnrelated, loweredFor, noRefusals } from './refusals.ts';
+import {
+  counted,
+  courseOfRaise,
+  isForgotten,
+  isOnTrial,
+  isPatienceOver,
+  isUnrelated,
+  loweredFor,
+  noRefusals,
+  raisedFrom,
+  raisedInVain,
+  raisedWell,
+} from './refusals.ts';
 import type { Refusals } from './refusals.ts';
 
 /** All that a gate remembers. Plain JSON: it is carried from run to run. */
@@ -35,6 +57,8 @@ export interface GateMemory {
   readonly found: FoundRate | null;
   /** Whether its 429s come of our rate; null where there were none. */
   readonly refusals: Refusals | null;
+  /** Whether a higher rate may be tried in spite of them: not in runs that an earlier version began, which would be replayed otherwise. */
+  readonly mayRaise: boolean;
   /** Seconds of the window that saw a call, oldest first. */
   readonly window: readonly WindowSecond[];
   readonly failuresInARow: number;
@@ -68,6 +92,8 @@ const NO_CALLS_PER_SECOND = 0.001;
 /** The weight of a new report in the average of tokens. */
 const TOKENS_WEIGHT = 0.2;
 
+const TOO_MUCH = 'the provider said that it was too much (429)';
+
 /** A gate nobody has told anything. */
 export function newGate(now: number): GateMemory {
   return {
@@ -79,6 +105,7 @@ export function newGate(now: number): GateMemory {
     pausedUntil: null,
     found: null,
     refusals: null,
+    mayRaise: true,
     window: [],
     failuresInARow: 0,
     probes: { succeeded: 0, failed: 0 },
@@ -125,6 +152,7 @@ export function nextGate(gate: GateMemory, event: GateEvent, now: number, config
         reason: event.reason,
         tokensPerCall: gate.tokensPerCall,
         limits: gate.limits,
+        mayRaise: gate.mayRaise,
       };
     case 'worker_started':
       return gate.parkedFor === 'key'
@@ -271,7 +299,13 @@ function refusalsWith({ refusals, found }: GateMemory, report: GateReport, now: 
   if (calls === 0) return refusals;
   if (found === null) return refused > 0 ? noRefusals(now) : refusals;
   const { takenPerSecond: taken } = report;
-  const told = { calls, refused, takenPerSecond: taken, allowedPerSecond: found.callsPerSecond };
+  const told = {
+    calls,
+    refused,
+    takenPerSecond: taken,
+    allowedPerSecond: found.callsPerSecond,
+    isSettled: isSettled(found),
+  };
   return counted(refusals ?? noRefusals(now), told, now);
 }
 
@@ -310,13 +344,26 @@ function troubleOf(gate: GateMemory, config: GateConfig): string | null {
 function throttled(gate: GateMemory, report: GateReport, now: number, config: GateConfig): GateMemory {
   const before = gate.state === 'throttled' ? gate : { ...fresh(gate), since: now };
   const { found, refusals } = gate;
+  if (found !== null && refusals !== null && refusals.raise !== null) {
+    return { ...before, state: 'throttled', ...afterRaise(gate.reason, found, refusals, now) };
+  }
   if (found !== null && refusals !== null && isUnrelated(refusals)) {
     const reason = `the provider says 429 to ${percent(refusals.unrelatedShare)} of calls at any rate: slowing down did not help`;
     const isNews = refusals.latest.calls === 0;
     const rate = isNews ? restoredRate(found, refusals.allowedPerSecond, now) : found;
     return { ...before, state: 'throttled', reason, found: rate };
   }
-  const reason = 'the provider said that it was too much (429)';
+  if (found !== null && refusals !== null && gate.mayRaise && isPatienceOver(refusals)) {
+    const raise = raisedFrom(refusals, found.callsPerSecond);
+    return {
+      ...before,
+      state: 'throttled',
+      reason: '429s go on at lower and lower rates: seeing whether a higher one makes them more',
+      found: raisedRate(found, now),
+      refusals: raise,
+    };
+  }
+  const reason = TOO_MUCH;
   if (found !== null && refusals !== null && isOnTrial(refusals)) {
     return { ...before, state: 'throttled', reason, found: heldRate(found, now) };
   }
@@ -329,6 +376,25 @@ function throttled(gate: GateMemory, report: GateReport, now: number, config: Ga
     found: rate,
     refusals: refusals !== null && isLowered ? loweredFor(refusals) : refusals,
   };
+}
+
+/** While a higher rate is tried, after a 429 more. */
+function afterRaise(
+  reason: string,
+  found: FoundRate,
+  refusals: Refusals,
+  now: number,
+): Pick<GateMemory, 'reason' | 'found' | 'refusals'> {
+  switch (courseOfRaise(refusals, found.callsPerSecond)) {
+    case 'open':
+      return { reason, found, refusals };
+    case 'succeeded':
+      return { reason, found, refusals: raisedWell(refusals) };
+    case 'failed': {
+      const from = refusals.raise?.fromPerSecond ?? found.callsPerSecond;
+      return { reason: TOO_MUCH, found: knownRate(from, now), refusals: raisedInVain(refusals) };
+    }
+  }
 }
 
 function isRefusingAnyway({ refusals }: GateMemory, now: number): boolean {
@@ -367,6 +433,9 @@ function afterTime(gate: GateMemory, now: number, config: GateConfig): GateMemor
     case 'throttled': {
       if (gate.pausedUntil !== null) return resumed(gate, now);
       const found = gate.found === null ? null : grownRate(gate.found, now);
+      if (found === null && gate.found !== null && gate.refusals?.raise) {
+        return { ...gate, found: raisedRate(gate.found, now) };
+      }
       // Closed, it would forget what it has learnt of them.
       if (found === null && gate.found !== null && isRefusingAnyway(gate, now)) {
         return { ...gate, found: heldRate(gate.found, now) };

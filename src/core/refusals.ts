@@ -20,8 +20,22 @@ export interface Refusals {
   readonly unrelatedShare: number;
   /** Since the rate was last lowered, or that share was found. */
   readonly latest: Counts;
+  /** Since a rate was tried last in spite of them. */
+  readonly untried: Counts;
+  /** So many of these, and the next one is tried in spite of them. */
+  readonly patience: number;
+  /** A higher rate that is being tried, to see whether the share of 429s grows with it. */
+  readonly raise: Raise | null;
   /** Epoch milliseconds of the last 429. */
   readonly refusedAt: number;
+}
+
+/** A higher rate, in spite of 429s. */
+interface Raise {
+  /** Of calls that were refused before it. */
+  readonly share: number;
+  /** To which the rate goes back if that share grows. */
+  readonly fromPerSecond: number;
 }
 
 interface Counts {
@@ -35,6 +49,8 @@ interface Told extends Counts {
   readonly takenPerSecond: number;
   /** By the gate, to all workers together. */
   readonly allowedPerSecond: number;
+  /** Whether that is about what it has been for long, as far as 429s let it. */
+  readonly isSettled: boolean;
 }
 
 /** Found by simulation (test/core/refusals.test.ts). */
@@ -53,6 +69,12 @@ const REFUSALS = {
   fewByChance: 1,
   /** and of all. */
   chance: 4,
+  /** So many 429s that kept on coming, however often the rate was lowered, and a higher one is tried; twice as many each time in vain. */
+  patience: 8,
+  /** So many 429s at a share that has not grown tell that they do not come of our rate. */
+  enoughRefused: 12,
+  /** At so many times the rate before it: of that, a limit would refuse more than is ever borne. */
+  raisedTo: 3,
   /** After so long without a 429 all this is over. */
   forgottenMs: 120_000,
 } as const;
@@ -68,19 +90,26 @@ export function noRefusals(now: number): Refusals {
     allowedPerSecond: 0,
     unrelatedShare: 0,
     latest: NONE,
+    untried: NONE,
+    patience: REFUSALS.patience,
+    raise: null,
     refusedAt: now,
   };
 }
 
 /** Counts what a worker tells of its calls. */
 export function counted(refusals: Refusals, told: Told, now: number): Refusals {
-  const known = isForgotten(refusals, now) ? noRefusals(now) : refusals;
+  // What an earlier version did not know begins anew.
+  const known = { ...noRefusals(now), ...(isForgotten(refusals, now) ? {} : refusals) };
   const next = {
     ...known,
     allowedPerSecond: Math.max(known.allowedPerSecond, told.allowedPerSecond),
     latest: halved(plus(known.latest, told)),
+    untried: countedUntried(known, told),
     refusedAt: told.refused > 0 ? now : known.refusedAt,
   };
+  // Its calls are faster from step to step: there is nothing to compare them with but those before it.
+  if (next.raise !== null) return next;
   const { fast, slow, latest } = next;
   if (madePerSecond(told) < fast.takenPerSecond * REFUSALS.slowedTo) {
     return judged({ ...next, slow: plus(slow, told), isSlow: true }, now);
@@ -106,8 +135,58 @@ function fastWith(fast: Refusals['fast'], told: Told): Refusals['fast'] {
 }
 
 /** The provider is another than it was: it refuses more, or less. */
-function begunAnew({ unrelatedShare, latest, refusedAt }: Refusals, now: number): Refusals {
-  return { ...noRefusals(now), unrelatedShare, latest, refusedAt };
+function begunAnew(refusals: Refusals, now: number): Refusals {
+  const { unrelatedShare, latest, untried, patience, refusedAt } = refusals;
+  return { ...noRefusals(now), unrelatedShare, latest, untried, patience, refusedAt };
+}
+
+/** Where as many are refused as there are when the rate is far too high, nothing needs to be tried. */
+function countedUntried({ untried, raise }: Refusals, told: Told): Counts {
+  if (raise !== null || !told.isSettled) return untried;
+  const next = plus(untried, told);
+  return next.refused >= REFUSALS.leastRefused && shareOf(next) > REFUSALS.mostUnrelated ? NONE : next;
+}
+
+/**
+ * Whether 429s have kept on coming though the rate was lowered for them again and again. It may go down for ever for a share of them
+ * that never changes: soon there are too few calls to tell that from a limit, except by trying.
+ */
+export function isPatienceOver({ untried, patience, raise }: Refusals): boolean {
+  return raise === null && untried.refused >= patience;
+}
+
+/** While a higher rate is tried. */
+export function raisedFrom(refusals: Refusals, fromPerSecond: number): Refusals {
+  return {
+    ...refusals,
+    raise: { share: shareOf(refusals.untried), fromPerSecond },
+    untried: NONE,
+    latest: NONE,
+  };
+}
+
+/** What a higher rate has shown so far: a limit refuses most of what is beyond it. */
+export function courseOfRaise(
+  { raise, latest }: Refusals,
+  allowedPerSecond: number,
+): 'failed' | 'open' | 'succeeded' {
+  const mostShare = mostShareLike(raise?.share ?? 0);
+  if (latest.refused > latest.calls * mostShare + REFUSALS.chance) return 'failed';
+  const isEnough =
+    latest.refused >= REFUSALS.enoughRefused &&
+    allowedPerSecond >= REFUSALS.raisedTo * (raise?.fromPerSecond ?? 0);
+  return isEnough ? 'succeeded' : 'open';
+}
+
+/** After one in vain: 429s come of our rate. */
+export function raisedInVain(refusals: Refusals): Refusals {
+  return { ...refusals, raise: null, untried: NONE, latest: NONE, patience: 2 * refusals.patience };
+}
+
+/** After one that has shown that they do not. */
+export function raisedWell(refusals: Refusals): Refusals {
+  const unrelatedShare = Math.min(refusals.raise?.share ?? 0, shareOf(refusals.latest));
+  return { ...refusals, raise: null, patience: REFUSALS.patience, slow: NONE, unrelatedShare };
 }
 
 /** Whether there was no 429 for so long that nothing is known of them any more. */
@@ -117,8 +196,9 @@ export function isForgotten({ refusedAt }: Refusals, now: number): boolean {
 
 /** Whether there are about as many 429s as are to be expected at any rate, so that slowing down would not help. */
 export function isUnrelated({ unrelatedShare, latest }: Refusals): boolean {
-  const expected = unrelatedShare * latest.calls;
-  return unrelatedShare > 0 && latest.refused <= expected * REFUSALS.sameShare + REFUSALS.chance;
+  return (
+    unrelatedShare > 0 && latest.refused <= latest.calls * mostShareLike(unrelatedShare) + REFUSALS.chance
+  );
 }
 
 /** Whether calls are slow already, and it will soon be known whether that helps. */
@@ -128,13 +208,22 @@ export function isOnTrial({ fast, slow, isSlow }: Refusals): boolean {
 
 /** Whether no larger a share of slow calls is refused than of fast ones, and too small a one to come of our rate. */
 function isNoMore(slow: Counts, fast: Counts, byChance: number): boolean {
-  const mostShare = Math.min(REFUSALS.mostUnrelated, shareOf(fast) * REFUSALS.sameShare);
-  return fast.refused > 0 && slow.refused <= slow.calls * mostShare + byChance;
+  return fast.refused > 0 && slow.refused <= slow.calls * mostShareLike(shareOf(fast)) + byChance;
+}
+
+/** Up to which a share is about this one, and too small to come of our rate. */
+function mostShareLike(share: number): number {
+  return Math.min(REFUSALS.mostUnrelated, share * REFUSALS.sameShare);
 }
 
 /** After the rate was lowered: what was counted before says nothing of what comes now. */
 export function loweredFor(refusals: Refusals): Refusals {
-  return { ...refusals, latest: NONE };
+  const { latest, unrelatedShare } = refusals;
+  return {
+    ...refusals,
+    latest: NONE,
+    unrelatedShare: shareOf(latest) > REFUSALS.mostUnrelated ? 0 : unrelatedShare,
+  };
 }
 
 /** Compares fast calls and slow ones, once there are enough 429s of these. */

@@ -15,6 +15,8 @@ interface Scene {
   readonly demand: (second: number) => number;
   readonly workers?: number;
   readonly seconds: number;
+  /** Other random numbers for each. */
+  readonly seed?: number;
 }
 
 interface Came {
@@ -42,7 +44,7 @@ function came(scene: Scene, from: number): Came {
   const workers = Array.from({ length: scene.workers ?? 1 }, (): Worker => {
     return { takenAt: [], succeeded: 0, limited: 0, sentAt: -REPORT_EVERY_MS, hasToldFailures: false };
   });
-  const random = randomNumbers();
+  const random = randomNumbers(scene.seed ?? 1);
   const changes: { readonly at: number; readonly callsPerSecond: number }[] = [];
   const totals = { taken: 0, refused: 0 };
   let gate = newGate(0);
@@ -102,8 +104,8 @@ function reportOf(worker: Worker, now: number): GateReport {
 }
 
 /** The same in every run (a linear congruential generator with the constants of ANSI C). */
-function randomNumbers(): () => number {
-  let state = 1;
+function randomNumbers(seed: number): () => number {
+  let state = seed;
   return () => (state = (state * 1_103_515_245 + 12_345) % 2 ** 31) / 2 ** 31;
 }
 
@@ -121,8 +123,30 @@ describe('429s at random', () => {
       after,
     );
     expect(takenPerSecond).toBeGreaterThan(0.8 * demand * (1 - share));
-    expect(gate.reason).toMatch(/^the provider says 429 to \d+(\.\d+)? % of calls at any rate/);
+    expect(gate.reason).toMatch(
+      /^(the provider says 429 to \d+(\.\d+)? % of calls at any rate|429s go on at lower and lower rates)/,
+    );
   });
+
+  test.each([
+    { share: 0.01, demand: 20 },
+    { share: 0.02, demand: 5 },
+    { share: 0.02, demand: 100 },
+    { share: 0.04, demand: 5 },
+    { share: 0.04, demand: 20 },
+  ])(
+    'of $share of $demand calls a second do not hold anybody up for good where there are few calls when they begin',
+    ({ share, demand }) => {
+      for (const seed of Array.from({ length: 20 }, (_, index) => 1 + index)) {
+        const atFirst = Math.min(4, demand);
+        const { takenPerSecond } = came(
+          { atRandom: share, demand: (s) => (s < 1 ? atFirst : demand), workers: 2, seconds: 500, seed },
+          300,
+        );
+        expect(takenPerSecond, `seed ${seed}`).toBeGreaterThan(0.5 * demand);
+      }
+    },
+  );
 
   test('are forgotten once there are none any more: the gate is closed', () => {
     const { gate } = came(
