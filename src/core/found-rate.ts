@@ -48,9 +48,15 @@ export function foundRate(taken: number, now: number): FoundRate {
 
 /** From a limit that the provider told. Begins a little below. */
 export function toldRate(limit: number, now: number): FoundRate {
+  return { ...knownRate(limit * 0.95, now), tooMuch: Math.max(FOUND_RATE.lowest, limit) };
+}
+
+/** One that is about right: at which it stays, but for small steps. */
+export function knownRate(callsPerSecond: number, now: number): FoundRate {
+  const rate = Math.max(FOUND_RATE.lowest, callsPerSecond);
   return {
-    callsPerSecond: Math.max(FOUND_RATE.lowest, limit * 0.95),
-    tooMuch: Math.max(FOUND_RATE.lowest, limit),
+    callsPerSecond: rate,
+    tooMuch: rate,
     step: FOUND_RATE.carefulStep,
     nextStepAt: now + FOUND_RATE.stepEveryMs,
     loweredAt: now,
@@ -96,26 +102,7 @@ export function restoredRate(rate: FoundRate, allowedPerSecond: number, now: num
 
 /** In spite of 429s, to see what becomes of them: up as from a guess. */
 export function raisedRate(rate: FoundRate, now: number): FoundRate {
-  const callsPerSecond = rate.callsPerSecond * (1 + FOUND_RATE.searchStep);
-  return {
-    ...rate,
-    callsPerSecond,
-    tooMuch: callsPerSecond,
-    step: FOUND_RATE.searchStep,
-    nextStepAt: now + FOUND_RATE.stepEveryMs,
-  };
-}
-
-/** One that was kept to before. */
-export function knownRate(callsPerSecond: number, now: number): FoundRate {
-  const step = FOUND_RATE.carefulStep;
-  return {
-    callsPerSecond,
-    tooMuch: callsPerSecond,
-    step,
-    nextStepAt: now + FOUND_RATE.stepEveryMs,
-    loweredAt: now,
-  };
+  return restoredRate(rate, rate.callsPerSecond * (1 + FOUND_RATE.searchStep), now);
 }
 
 /** Whether it is sought in small steps. */

@@ -93,6 +93,7 @@ const NO_CALLS_PER_SECOND = 0.001;
 const TOKENS_WEIGHT = 0.2;
 
 const TOO_MUCH = 'the provider said that it was too much (429)';
+const RAISED = '429s go on at lower and lower rates: seeing whether a higher one makes them more';
 
 /** A gate nobody has told anything. */
 export function newGate(now: number): GateMemory {
@@ -345,22 +346,21 @@ function throttled(gate: GateMemory, report: GateReport, now: number, config: Ga
   const before = gate.state === 'throttled' ? gate : { ...fresh(gate), since: now };
   const { found, refusals } = gate;
   if (found !== null && refusals !== null && refusals.raise !== null) {
-    return { ...before, state: 'throttled', ...afterRaise(gate.reason, found, refusals, now) };
+    return { ...before, state: 'throttled', ...afterRaise(found, refusals, now) };
   }
   if (found !== null && refusals !== null && isUnrelated(refusals)) {
-    const reason = `the provider says 429 to ${percent(refusals.unrelatedShare)} of calls at any rate: slowing down did not help`;
+    const reason = anywayReason(refusals);
     const isNews = refusals.latest.calls === 0;
     const rate = isNews ? restoredRate(found, refusals.allowedPerSecond, now) : found;
     return { ...before, state: 'throttled', reason, found: rate };
   }
   if (found !== null && refusals !== null && gate.mayRaise && isPatienceOver(refusals)) {
-    const raise = raisedFrom(refusals, found.callsPerSecond);
     return {
       ...before,
       state: 'throttled',
-      reason: '429s go on at lower and lower rates: seeing whether a higher one makes them more',
+      reason: RAISED,
       found: raisedRate(found, now),
-      refusals: raise,
+      refusals: raisedFrom(refusals, found.callsPerSecond),
     };
   }
   const reason = TOO_MUCH;
@@ -380,21 +380,26 @@ function throttled(gate: GateMemory, report: GateReport, now: number, config: Ga
 
 /** While a higher rate is tried, after a 429 more. */
 function afterRaise(
-  reason: string,
   found: FoundRate,
   refusals: Refusals,
   now: number,
 ): Pick<GateMemory, 'reason' | 'found' | 'refusals'> {
   switch (courseOfRaise(refusals, found.callsPerSecond)) {
     case 'open':
-      return { reason, found, refusals };
-    case 'succeeded':
-      return { reason, found, refusals: raisedWell(refusals) };
+      return { reason: RAISED, found, refusals };
+    case 'succeeded': {
+      const known = raisedWell(refusals);
+      return { reason: anywayReason(known), found, refusals: known };
+    }
     case 'failed': {
       const from = refusals.raise?.fromPerSecond ?? found.callsPerSecond;
       return { reason: TOO_MUCH, found: knownRate(from, now), refusals: raisedInVain(refusals) };
     }
   }
+}
+
+function anywayReason({ unrelatedShare }: Refusals): string {
+  return `the provider says 429 to ${percent(unrelatedShare)} of calls at any rate: slowing down did not help`;
 }
 
 function isRefusingAnyway({ refusals }: GateMemory, now: number): boolean {

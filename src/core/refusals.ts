@@ -36,6 +36,8 @@ interface Raise {
   readonly share: number;
   /** To which the rate goes back if that share grows. */
   readonly fromPerSecond: number;
+  /** 429s since it began: of the latest calls alone there are never enough where few are refused. */
+  readonly refused: number;
 }
 
 interface Counts {
@@ -105,6 +107,7 @@ export function counted(refusals: Refusals, told: Told, now: number): Refusals {
     ...known,
     allowedPerSecond: Math.max(known.allowedPerSecond, told.allowedPerSecond),
     latest: halved(plus(known.latest, told)),
+    raise: known.raise && { ...known.raise, refused: known.raise.refused + told.refused },
     untried: countedUntried(known, told),
     refusedAt: told.refused > 0 ? now : known.refusedAt,
   };
@@ -159,7 +162,7 @@ export function isPatienceOver({ untried, patience, raise }: Refusals): boolean 
 export function raisedFrom(refusals: Refusals, fromPerSecond: number): Refusals {
   return {
     ...refusals,
-    raise: { share: shareOf(refusals.untried), fromPerSecond },
+    raise: { share: shareOf(refusals.untried), fromPerSecond, refused: 0 },
     untried: NONE,
     latest: NONE,
   };
@@ -173,8 +176,9 @@ export function courseOfRaise(
   const mostShare = mostShareLike(raise?.share ?? 0);
   if (latest.refused > latest.calls * mostShare + REFUSALS.chance) return 'failed';
   const isEnough =
-    latest.refused >= REFUSALS.enoughRefused &&
-    allowedPerSecond >= REFUSALS.raisedTo * (raise?.fromPerSecond ?? 0);
+    raise !== null &&
+    raise.refused >= REFUSALS.enoughRefused &&
+    allowedPerSecond >= REFUSALS.raisedTo * raise.fromPerSecond;
   return isEnough ? 'succeeded' : 'open';
 }
 
